@@ -1,0 +1,1 @@
+"""Polymarket: its public HTTP endpoints, its market websocket, and the parser of both."""

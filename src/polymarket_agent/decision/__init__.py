@@ -1,0 +1,1 @@
+"""Pure: from many opinions to one bounded wish."""

@@ -1,0 +1,1 @@
+"""Pure values and rules: money, markets, books, orders, positions. No clock, no I/O, no randomness."""

@@ -1,0 +1,1 @@
+"""Makes a wish happen and knows the truth about orders."""
