@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from polymarket_agent.domain.book import OrderBook
 from polymarket_agent.domain.events import (
@@ -19,6 +20,7 @@ from polymarket_agent.domain.events import (
     TradePrint,
 )
 from polymarket_agent.domain.market import AssetId, ConditionId, Market, MarketGroup, MarketState
+from polymarket_agent.domain.money import Price
 
 __all__ = ["Board"]
 
@@ -30,7 +32,17 @@ class Board:
     outcome is an ask for the other at 1 - price), and the feed reports both halves in one message.
     """
 
-    __slots__ = ("books", "groups", "last_trades", "market_by_asset", "markets", "stale_snapshots", "synthetic")
+    __slots__ = (
+        "_handlers",
+        "books",
+        "groups",
+        "heard_ms",
+        "last_trades",
+        "market_by_asset",
+        "markets",
+        "stale_snapshots",
+        "synthetic",
+    )
 
     def __init__(self) -> None:
         self.markets: dict[ConditionId, Market] = {}
@@ -38,36 +50,28 @@ class Board:
         self.market_by_asset: dict[AssetId, Market] = {}
         self.books: dict[AssetId, OrderBook] = {}
         self.last_trades: dict[AssetId, TradePrint] = {}
+        self.heard_ms: dict[AssetId, int] = {}
         self.synthetic: set[AssetId] = set()
         self.stale_snapshots = 0
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            BookSnapshot: self._apply_snapshot,
+            TradePrint: self._apply_trade,
+            TickSizeChange: self._apply_tick_size,
+            MarketListed: self._list,
+            GroupListed: self._list_group,
+            MarketClosed: self._close,
+            MarketResolved: self._resolve,
+            Gap: self._forget,
+        }
 
     def apply(self, event: Event) -> None:
         """Take in one event. Events about assets that no listed market has are ignored."""
-        if type(event) is BookDelta:  # nineteen of twenty messages: first, and without isinstance
+        if type(event) is BookDelta:  # nineteen of twenty messages
             self._apply_delta(event)
             return
-        match event:
-            case BookSnapshot():
-                self._apply_snapshot(event)
-            case TradePrint():
-                if event.asset_id in self.books:
-                    self.last_trades[event.asset_id] = event
-            case TickSizeChange():
-                self._apply_tick_size(event)
-            case MarketListed():
-                self._list(event.market)
-            case GroupListed():
-                self.groups[event.group.group_id] = event.group
-            case MarketClosed():
-                self._close(event.condition_id)
-            case MarketResolved():
-                self._resolve(event)
-            case Gap():
-                for asset_id in event.asset_ids or tuple(self.books):
-                    if asset_id in self.books:
-                        self.books[asset_id].clear()
-            case _:
-                pass
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
 
     def _apply_delta(self, event: BookDelta) -> None:
         books = self.books
@@ -90,22 +94,36 @@ class Board:
         if event.tick_size is not None and event.tick_size != self.market_by_asset[event.asset_id].tick_size:
             self._set_tick_size(event.asset_id, event.tick_size)
         book.replace(event.bids, event.asks, event.at_ms)
+        self.heard_ms[event.asset_id] = max(event.at_ms, event.received_ms)
         if event.synthetic:
             self.synthetic.add(event.asset_id)
         else:
             self.synthetic.discard(event.asset_id)
 
+    def _apply_trade(self, event: TradePrint) -> None:
+        if event.asset_id in self.books:
+            self.last_trades[event.asset_id] = event
+
+    def _forget(self, event: Gap) -> None:
+        for asset_id in event.asset_ids or tuple(self.books):
+            if asset_id in self.books:
+                self.books[asset_id].clear()
+
+    def _list_group(self, event: GroupListed) -> None:
+        self.groups[event.group.group_id] = event.group
+
     def _apply_tick_size(self, event: TickSizeChange) -> None:
         if event.asset_id in self.market_by_asset:
             self._set_tick_size(event.asset_id, event.tick_size)
 
-    def _set_tick_size(self, asset_id: AssetId, tick_size: int) -> None:
+    def _set_tick_size(self, asset_id: AssetId, tick_size: Price) -> None:
         market = replace(self.market_by_asset[asset_id], tick_size=tick_size)
         self._store(market)
         for each in market.asset_ids:
             self.books[each].set_tick_size(market.tick_size)
 
-    def _list(self, market: Market) -> None:
+    def _list(self, event: MarketListed) -> None:
+        market = event.market
         known = self.markets.get(market.condition_id)
         if known is not None and known.state is MarketState.RESOLVED:
             return  # an answer is final; an older listing does not take it back
@@ -121,8 +139,8 @@ class Board:
         for asset_id in market.asset_ids:
             self.market_by_asset[asset_id] = market
 
-    def _close(self, condition_id: ConditionId) -> None:
-        market = self.markets.get(condition_id)
+    def _close(self, event: MarketClosed) -> None:
+        market = self.markets.get(event.condition_id)
         if market is not None and market.state is MarketState.OPEN:
             self._store(replace(market, state=MarketState.CLOSED, accepting_orders=False))
 

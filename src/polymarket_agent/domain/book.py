@@ -79,13 +79,13 @@ class OrderBook:
     `clear` (a gap, a silence): then the levels mean nothing and are empty.
     """
 
-    __slots__ = ("_asks", "_best_ask", "_best_bid", "_bids", "_steps", "asset_id", "at_ms", "ready", "step", "updates")
+    __slots__ = ("_asks", "_best_ask", "_best_bid", "_bids", "_steps", "_taken", "asset_id", "at_ms", "ready", "step")
 
     def __init__(self, asset_id: AssetId, tick_size: Price = Price(10_000)) -> None:
         self.asset_id = asset_id
         self.at_ms = 0
         self.ready = False
-        self.updates = 0
+        self._taken: dict[tuple[bool, Price], Shares] = {}
         self._set_grid(tick_size)
 
     def _set_grid(self, step: int) -> None:
@@ -115,22 +115,34 @@ class OrderBook:
                 raise VenueDataError(f"a book level at {level_price / MICRO} with size {size / MICRO} cannot exist")
             step = gcd(step, level_price)
         self._set_grid(step)
-        for level_price, size in new_bids:
-            self._bids[level_price // step] = size
-        for level_price, size in new_asks:
-            self._asks[level_price // step] = size
-        self._best_bid = max((p // step for p, s in new_bids if s), default=0)
-        self._best_ask = min((p // step for p, s in new_asks if s), default=self._steps)
+        if self._taken:
+            shown = {(True, p): s for p, s in new_bids} | {(False, p): s for p, s in new_asks}
+            self._taken = {key: min(taken, shown[key]) for key, taken in self._taken.items() if shown.get(key)}
+            new_bids = [(p, Shares(s - self._taken.get((True, p), 0))) for p, s in new_bids]
+            new_asks = [(p, Shares(s - self._taken.get((False, p), 0))) for p, s in new_asks]
+        self._fill(new_bids, new_asks)
         self.at_ms = at_ms
         self.ready = True
-        self.updates += 1
 
-    def update(self, is_bid: bool, at: Price, size: Shares) -> None:
+    def _fill(self, bids: Iterable[tuple[int, int]], asks: Iterable[tuple[int, int]]) -> None:
+        step = self.step
+        for level_price, size in bids:
+            if size:
+                self._bids[level_price // step] = size
+                self._best_bid = max(self._best_bid, level_price // step)
+        for level_price, size in asks:
+            if size:
+                self._asks[level_price // step] = size
+                self._best_ask = min(self._best_ask, level_price // step)
+
+    def update(self, is_bid: bool, at: Price, size: Shares) -> None:  # noqa: C901 - the hot path, kept in one piece
         """Set the absolute size of one level; 0 removes it. The caller has validated price and size."""
         index, off_grid = divmod(at, self.step)
         if off_grid:
-            self.refine(gcd(self.step, at))
+            self._regrid(gcd(self.step, at))
             index = at // self.step
+        if self._taken:
+            size = self._net(is_bid, at, size)
         if is_bid:
             self._bids[index] = size
             if size:
@@ -153,25 +165,48 @@ class OrderBook:
                     index += 1
                 self._best_ask = index
 
-    def refine(self, step: int) -> None:
-        """Move to a finer or equal grid, keeping every level."""
-        if step == self.step:
-            return
-        bids, asks, at_ms, ready = self.bids(), self.asks(), self.at_ms, self.ready
-        self._set_grid(gcd(step, self.step))
-        self.replace(bids, asks, at_ms)
-        self.ready = ready
+    def consume(self, is_bid: bool, at: Price, size: Shares) -> None:
+        """Take displayed shares off a level for a simulated fill of ours, so that nobody takes them twice.
+
+        A recording does not know of our trades and goes on displaying what we took. From here on the level
+        counts as what is displayed less what we took, until the venue shows less than that.
+        """
+        taken = Shares(min(size, self.size_at(is_bid, at)))
+        if taken:
+            left = Shares(self.size_at(is_bid, at) - taken)
+            before = self._taken.pop((is_bid, at), Shares(0))
+            self.update(is_bid, at, left)
+            self._taken[(is_bid, at)] = Shares(before + taken)
+
+    def _net(self, is_bid: bool, at: Price, size: Shares) -> Shares:
+        taken = self._taken.get((is_bid, at))
+        if taken is None:
+            return size
+        if taken >= size:  # the venue shows no more than what we took: it is gone, or it is what we took
+            if size:
+                self._taken[(is_bid, at)] = size
+            else:
+                del self._taken[(is_bid, at)]
+            return Shares(0)
+        return Shares(size - taken)
 
     def set_tick_size(self, tick_size: Price) -> None:
         """Take up a new price grid. Levels that are off it stay (the venue does not say that it removes them)."""
-        bids, asks, at_ms, ready = self.bids(), self.asks(), self.at_ms, self.ready
-        self._set_grid(tick_size)
-        self.replace(bids, asks, at_ms)
-        self.ready = ready
+        step: int = tick_size
+        for level in (*self.bids(), *self.asks()):
+            step = gcd(step, level.price)
+        self._regrid(step)
+
+    def _regrid(self, step: int) -> None:
+        if step != self.step:
+            bids, asks = self.bids(), self.asks()
+            self._set_grid(step)
+            self._fill(bids, asks)
 
     def clear(self) -> None:
         """Forget every level: nothing is known until the next snapshot."""
         self._set_grid(self.step)
+        self._taken.clear()
         self.ready = False
 
     # -- reading --------------------------------------------------------------------------------------------------
@@ -277,7 +312,7 @@ class OrderBook:
         return Walk(tuple(taken), Shares(quantity - left), Usdc(notional), worst)
 
     def hash(self, identity: BookIdentity, at_ms: int | None = None) -> str:
-        """Return the venue's hash of this book (40 hex digits)."""
+        """Return the venue's hash of this book (40 hex digits); meaningless after `consume`."""
         stamp = str(self.at_ms if at_ms is None else at_ms)
         # Venue order: bids rise, asks fall, so the best is last on both sides.
         return book_hash(self.asset_id, stamp, self.bids()[::-1], self.asks()[::-1], identity)

@@ -28,6 +28,7 @@ __all__ = [
     "TickSizeChange",
     "Timer",
     "TradePrint",
+    "time_of",
 ]
 
 # asset, is_bid, price, absolute new size (0 removes the level): a plain tuple, because it is the hot path.
@@ -157,3 +158,8 @@ Event = (
     | Filled
     | Timer
 )
+
+
+def time_of(event: Event) -> int:
+    """Return when we learned of an event: `received_ms` where it is known, else the venue's time."""
+    return event.received_ms or event.at_ms

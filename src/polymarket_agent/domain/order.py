@@ -12,8 +12,8 @@ from enum import Enum
 from typing import NewType
 
 from polymarket_agent.domain.book import Side
-from polymarket_agent.domain.market import AssetId, ConditionId
-from polymarket_agent.domain.money import Price, Shares, Usdc
+from polymarket_agent.domain.market import AssetId, ConditionId, Market
+from polymarket_agent.domain.money import LOT, MICRO, Price, Shares, Usdc, decimal_text, proceeds_rounded_down
 from polymarket_agent.errors import OrderStateError
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "OrderState",
     "SettlementStatus",
     "TimeInForce",
+    "form_refusal",
     "move_settlement",
 ]
 
@@ -250,3 +251,24 @@ class Order:
             raise OrderStateError(f"order {self.order_id} is {self.state.value}; '{cause.value}' cannot move it")
         reserved = 0 if to.final else self.reserved
         return replace(self, state=to, reserved=reserved, updated_ms=at_ms, reason=reason or self.reason)
+
+
+def form_refusal(market: Market, at: Price, quantity: Shares, time_in_force: TimeInForce) -> str | None:
+    """Return why the venue would not take an order of this form, and what would pass; None if it would.
+
+    Prices stand on the market's grid within [tick, 1 - tick], quantities are whole hundredths of a share; an
+    order that may rest is at least the market's minimum, one that only takes is worth at least 1 USDC.
+    """
+    tick = market.tick_size
+    if at % tick or not tick <= at <= MICRO - tick:
+        grid = f"{decimal_text(tick)} from {decimal_text(tick)} to {decimal_text(MICRO - tick)}"
+        return f"a price of {decimal_text(at)} is not on the grid of {grid}"
+    if quantity <= 0 or quantity % LOT:
+        return f"a quantity of {decimal_text(quantity)} shares is not a whole number of hundredths above 0"
+    if time_in_force.rests and quantity < market.min_order_size:
+        return (
+            f"{decimal_text(quantity)} shares are below the market's minimum of {decimal_text(market.min_order_size)}"
+        )
+    if not time_in_force.rests and proceeds_rounded_down(at, quantity) < MICRO:
+        return f"{decimal_text(quantity)} shares at {decimal_text(at)} are worth less than the minimum of 1 USDC"
+    return None

@@ -6,7 +6,7 @@ computed separately and must come to the same sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from polymarket_agent.domain.board import Board
@@ -24,7 +24,7 @@ from polymarket_agent.domain.money import (
 from polymarket_agent.domain.order import Fill, Order, OrderId, OrderState, SettlementStatus
 from polymarket_agent.errors import LedgerError
 
-__all__ = ["Account", "Mark", "Position", "Valuer", "exposure_of", "shrink", "worst_cost"]
+__all__ = ["Account", "Mark", "Portfolio", "Position", "Valuer", "exposure_of", "shrink", "worst_cost"]
 
 UNPRICED_HAIRCUT_PERCENT = 90
 
@@ -128,9 +128,9 @@ class Account:
                 raise LedgerError(f"fill {fill.trade_id} costs {fill.notional + fill.fee}, cash is {self.cash}")
             after = replace(
                 position,
-                quantity=position.quantity + fill.quantity,
-                cost=position.cost + fill.notional,
-                entry_fees=position.entry_fees + fill.fee,
+                quantity=Shares(position.quantity + fill.quantity),
+                cost=Usdc(position.cost + fill.notional),
+                entry_fees=Usdc(position.entry_fees + fill.fee),
             )
             gain = 0
         else:
@@ -141,9 +141,9 @@ class Account:
             gain = fill.notional - basis
             after = replace(
                 position,
-                quantity=position.quantity - fill.quantity,
-                cost=position.cost - basis,
-                entry_fees=position.entry_fees - position.entry_fees * fill.quantity // position.quantity,
+                quantity=Shares(position.quantity - fill.quantity),
+                cost=Usdc(position.cost - basis),
+                entry_fees=Usdc(position.entry_fees - position.entry_fees * fill.quantity // position.quantity),
             )
         self._applied.add(key)
         self.cash = Usdc(cash)
@@ -259,3 +259,54 @@ class Valuer:
             if not mark.priced:
                 unpriced.append(asset_id)
         return total, tuple(unpriced)
+
+    def portfolio(self, account: Account, board: Board) -> Portfolio:
+        """Return the account with every position marked."""
+        marks = {
+            asset_id: self.mark(position, board.market_by_asset.get(asset_id), board.books.get(asset_id))
+            for asset_id, position in account.positions.items()
+        }
+        equity = Usdc(account.cash + sum(mark.value for mark in marks.values()))
+        return Portfolio(
+            cash=account.cash,
+            reserved=account.reserved_cash,
+            positions=dict(account.positions),
+            marks=marks,
+            equity=equity,
+            realised=account.realised,
+            fees=account.fees,
+            deposits=account.deposits,
+        )
+
+    @property
+    def last_good(self) -> Mapping[AssetId, tuple[Shares, Usdc]]:
+        """The last value of each asset that a current book backed, with the quantity that it was for."""
+        return self._last_good
+
+    def remember(self, asset_id: AssetId, quantity: Shares, value: Usdc) -> None:
+        """Take up a value from an earlier run."""
+        self._last_good[asset_id] = (quantity, value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portfolio:
+    """An account at one instant. `realised` is before fees; PnL = equity - deposits contains everything."""
+
+    cash: Usdc
+    reserved: Usdc
+    positions: dict[AssetId, Position]
+    marks: dict[AssetId, Mark]
+    equity: Usdc
+    realised: Usdc
+    fees: Usdc
+    deposits: Usdc
+
+    @property
+    def pnl(self) -> Usdc:
+        """Profit and loss since the start, after fees, open positions at their marks."""
+        return Usdc(self.equity - self.deposits)
+
+    @property
+    def unrealised(self) -> Usdc:
+        """Marks minus what the held shares cost before fees."""
+        return Usdc(sum(self.marks[asset_id].value - position.cost for asset_id, position in self.positions.items()))

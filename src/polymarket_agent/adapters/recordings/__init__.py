@@ -1,0 +1,1 @@
+"""Recordings of markets: what they hold, and how they are played to the engine."""

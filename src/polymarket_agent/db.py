@@ -1,0 +1,284 @@
+"""The database: one SQLite file, one writer thread, group commit.
+
+Work is handed to the writer as functions of a connection and runs in order, each in its own savepoint; whatever
+waits when the writer comes by shares one transaction and one full sync. Readers open their own connections.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from polymarket_agent.db_schema import APPLICATION_ID, MIGRATIONS
+from polymarket_agent.errors import DatabaseError
+
+__all__ = ["Database", "open_for_reading"]
+
+Work = Callable[[sqlite3.Connection], Any]
+
+_MAX_GROUP = 2_000
+_QUEUE_SIZE = 20_000
+_BUSY_S = 5.0
+_OLDEST_SQLITE = (3, 37, 0)
+
+
+class Database:
+    """The agent's ledger file. `with Database(path) as db:` closes it on every path out.
+
+    Only one agent may hold a file; a second one is refused with the holder's process id. Reading needs no lock:
+    see `open_for_reading`. A path of ":memory:" gives a private database that ends with the object.
+
+    Raises:
+        DatabaseError: the file is newer, foreign, damaged, held by another agent, or not to be opened.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._in_memory = str(path) == ":memory:"
+        self._lock: _FileLock | None = None
+        self._closed = False
+        self._failure: BaseException | None = None
+        self._work: queue.Queue[tuple[Work, Future[Any] | None] | None] = queue.Queue(_QUEUE_SIZE)
+        if not self._in_memory:
+            if not self.path.parent.is_dir():
+                raise DatabaseError(f"the folder {self.path.parent} of the database does not exist; make it first")
+            self._lock = _FileLock(self.path.with_name(self.path.name + ".lock"))
+        try:
+            self._connection = self._open()
+        except BaseException:
+            if self._lock is not None:
+                self._lock.release()
+            raise
+        self._writer = threading.Thread(target=self._write, name="db-writer", daemon=True)
+        self._writer.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except DatabaseError:
+            if error is None:
+                raise
+
+    # -- writing --------------------------------------------------------------------------------------------------
+
+    def submit(self, work: Work) -> None:
+        """Queue work for the writer. Waits only while the queue is full.
+
+        Raises:
+            DatabaseError: the writer has failed or is closed; nothing later than the failure is on disk.
+        """
+        self.check()
+        self._work.put((work, None))
+
+    def run(self, work: Work) -> Any:
+        """Do work in the writer and wait until it is on disk; returns what it returns, raises what it raises."""
+        self.check()
+        done: Future[Any] = Future()
+        self._work.put((work, done))
+        return done.result()
+
+    def flush(self) -> None:
+        """Wait until everything that was submitted before is on disk."""
+        self.run(lambda _: None)
+
+    def check(self) -> None:
+        """Raise if the writer has failed: what was submitted since is not on disk."""
+        if self._failure is not None:
+            raise DatabaseError(f"writing to {self.path} failed: {self._failure}") from self._failure
+        if self._closed:
+            raise DatabaseError(f"the database {self.path} is closed")
+
+    def close(self) -> None:
+        """Write what waits, check-point, and let go of the file. May be called more than once."""
+        if self._closed:
+            return
+        self._closed = True
+        self._work.put(None)
+        self._writer.join()
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+        if self._failure is not None:
+            raise DatabaseError(f"writing to {self.path} failed: {self._failure}") from self._failure
+
+    def _write(self) -> None:
+        stopping = False
+        while not stopping:
+            group = [self._work.get()]
+            while len(group) < _MAX_GROUP:
+                try:
+                    group.append(self._work.get_nowait())
+                except queue.Empty:
+                    break
+            stopping = None in group
+            self._write_group([item for item in group if item is not None])
+
+    def _write_group(self, group: list[tuple[Work, Future[Any] | None]]) -> None:
+        """Run a group in one transaction. Work that someone waits for may fail alone; other failures end the writer."""
+        answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+        if self._failure is None:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                for work, done in group:
+                    if done is None:
+                        work(self._connection)
+                    else:
+                        answers.append((done, *self._try(work)))
+                self._connection.execute("COMMIT")
+            except BaseException as error:  # noqa: BLE001 - the writer must answer everyone, then stay failed
+                self._failure = error
+                with contextlib.suppress(sqlite3.Error):
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+        if self._failure is not None:
+            message = f"writing to {self.path} failed: {self._failure}"
+            answers = [(done, None, DatabaseError(message)) for _, done in group if done is not None]
+        for done, value, failed in answers:
+            if failed is not None:
+                done.set_exception(failed)
+            else:
+                done.set_result(value)
+
+    def _try(self, work: Work) -> tuple[Any, BaseException | None]:
+        self._connection.execute("SAVEPOINT work")
+        try:
+            value, failed = work(self._connection), None
+        except Exception as error:  # noqa: BLE001 - handed to the caller, who waits for it
+            self._connection.execute("ROLLBACK TO work")
+            value, failed = None, error
+        self._connection.execute("RELEASE work")
+        return value, failed
+
+    # -- opening --------------------------------------------------------------------------------------------------
+
+    def _open(self) -> sqlite3.Connection:
+        if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise DatabaseError(f"SQLite {sqlite3.sqlite_version} is too old; this needs 3.37 (STRICT tables) or newer")
+        if not self._in_memory:
+            _create_private(self.path)
+        try:
+            connection = sqlite3.connect(
+                self.path if not self._in_memory else ":memory:",
+                isolation_level=None,
+                check_same_thread=False,
+                timeout=_BUSY_S,
+            )
+            try:
+                _prepare(connection, self.path)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.DatabaseError as error:
+            raise DatabaseError(
+                f"{self.path} cannot be opened: {error}", hint="restore a backup, or name another file with --db"
+            ) from error
+        return connection
+
+
+def _create_private(path: Path) -> None:
+    """Create the file readable by its owner only; an existing one is narrowed to that."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        path.chmod(0o600)
+    except OSError as error:
+        raise DatabaseError(f"{path} cannot be opened: {error.strerror}") from error
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application_id != APPLICATION_ID and (application_id or version or tables):
+        raise DatabaseError(f"{path} is a database of another program; it was left untouched")
+    if version > len(MIGRATIONS):
+        raise DatabaseError(
+            f"{path} has schema {version}, this build knows {len(MIGRATIONS)}; it was left untouched",
+            hint="use the newer polymarket-agent that wrote it",
+        )
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    if version:
+        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if damage != "ok":
+            raise DatabaseError(f"{path} is damaged: {damage}", hint="restore a backup; the file was left untouched")
+    for number in range(version, len(MIGRATIONS)):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in MIGRATIONS[number]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version={number + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+@contextlib.contextmanager
+def open_for_reading(path: str | Path) -> Iterator[sqlite3.Connection]:
+    """Open a ledger for queries, also while an agent writes to it. It cannot be changed through this.
+
+    Raises:
+        DatabaseError: there is no such file, or it is newer, foreign or damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DatabaseError(f"there is no ledger {path}", hint="run the agent first, or name the file with --db")
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_S)
+        try:
+            connection.row_factory = sqlite3.Row
+            application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if application_id != APPLICATION_ID:
+                raise DatabaseError(f"{path} is not a ledger of polymarket-agent")
+            if version != len(MIGRATIONS):
+                raise DatabaseError(f"{path} has schema {version}, this build reads {len(MIGRATIONS)}")
+            yield connection
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        raise DatabaseError(f"{path} cannot be read: {error}") from error
+
+
+class _FileLock:
+    """An advisory lock that dies with its process and says who holds it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise DatabaseError(f"{path} cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
+            os.close(self._file)
+            raise DatabaseError(
+                f"{path.name.removesuffix('.lock')} is in use by another agent (process {holder})",
+                hint="stop that one first, or give this one a file of its own with --db",
+            ) from error
+        os.ftruncate(self._file, 0)
+        os.write(self._file, str(os.getpid()).encode())
+
+    def release(self) -> None:
+        """Let go; the file stays, because removing it would let two processes hold different ones."""
+        os.close(self._file)

@@ -1,0 +1,229 @@
+"""The journal: what was wished, decided, ordered and filled, in one file, each thing once.
+
+Everything here is queued for the database's writer and committed in order; a fill, its postings and the order's
+new state are one piece of work and so one transaction. The journal's balances live in the writer's thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from polymarket_agent.db import Database
+from polymarket_agent.domain.market import AssetId, Market
+from polymarket_agent.domain.money import Shares, Usdc
+from polymarket_agent.domain.order import Fill, Order
+from polymarket_agent.domain.portfolio import Account, Portfolio
+from polymarket_agent.domain.signal import Signal
+from polymarket_agent.errors import LedgerError
+from polymarket_agent.ledger.accounts import (
+    USDC_UNIT,
+    Posting,
+    for_deposit,
+    for_fill,
+    for_resolution,
+    require_balanced,
+)
+
+__all__ = ["Journal"]
+
+
+class Journal:
+    """Writes the ledger of one run."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.run_id = 0
+        self._balances: dict[tuple[str, str], int] = db.run(_load_balances)
+
+    # -- the run --------------------------------------------------------------------------------------------------
+
+    def begin_run(self, *, mode: str, feed: str, config_hash: str, config: str, at_ms: int) -> int:
+        """Note that a run begins; returns its number."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            cursor = connection.execute(
+                "INSERT INTO runs (mode, feed, config_hash, config, started_ms) VALUES (?, ?, ?, ?, ?)",
+                (mode, feed, config_hash, config, at_ms),
+            )
+            return int(cursor.lastrowid or 0)
+
+        self.run_id = self._db.run(work)
+        return self.run_id
+
+    def progress(self, *, first_ms: int | None, last_ms: int | None, events: int) -> None:
+        """Note how far the run has come."""
+        self._write(
+            "UPDATE runs SET first_event_ms = ?, last_event_ms = ?, events = ? WHERE run_id = ?",
+            (first_ms, last_ms, events, self.run_id),
+        )
+
+    def end_run(self, *, ended: str, summary: str) -> None:
+        """Note how the run ended, and wait until all of it is on disk."""
+        self._write("UPDATE runs SET ended = ?, summary = ? WHERE run_id = ?", (ended, summary, self.run_id))
+        self._db.flush()
+
+    def notice(self, at_ms: int, level: str, event: str, detail: str) -> None:
+        """Keep something that the operator should find later."""
+        self._write(
+            "INSERT INTO notices (run_id, at_ms, level, event, detail) VALUES (?, ?, ?, ?, ?)",
+            (self.run_id, at_ms, level, event, detail),
+        )
+
+    # -- markets, wishes, orders ----------------------------------------------------------------------------------
+
+    def market(self, market: Market, at_ms: int) -> None:
+        """Keep what is known about a market, so that reports can name it."""
+        (first, second), payouts = market.outcomes, market.payouts or (None, None)
+        self._write(
+            "INSERT OR REPLACE INTO markets VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                *(market.condition_id, market.question, market.slug),
+                *(first.asset_id, first.label, second.asset_id, second.label),
+                *(market.tick_size, market.min_order_size, market.fees.rate, market.fees.exponent),
+                *(int(market.fees_assumed), int(market.neg_risk), market.version.value, market.state.value),
+                *(market.group_id, market.group_item, market.end_at_ms, *payouts, at_ms),
+            ),
+        )
+
+    def signal(
+        self, signal: Signal, market: Market | None, at_ms: int, *, verdict: str, rule: str = "", refusal: str = ""
+    ) -> None:
+        """Keep a wish with what became of it: `approved`, `refused` (by which rule and why) or `unsized`."""
+        self._write(
+            "INSERT OR IGNORE INTO signals VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                *(signal.signal_id, self.run_id, at_ms, signal.strategy),
+                *(market.condition_id if market else "", signal.asset_id, signal.side.value, signal.target_price),
+                *(signal.size, signal.confidence, signal.fair_value, signal.reason, verdict),
+                *(rule or None, refusal or None, signal.basket_id),
+            ),
+        )
+
+    def order(self, order: Order, *, before: str = "") -> None:
+        """Keep an order's new state and the move that led there."""
+        self._db.submit(lambda connection: _store_order(connection, order, self.run_id, before))
+
+    # -- money ----------------------------------------------------------------------------------------------------
+
+    def deposit(self, amount: Usdc, at_ms: int) -> None:
+        """Book money from outside."""
+        self._db.run(lambda connection: self._post(connection, "deposit:1", at_ms, for_deposit(amount)))
+
+    def fill(self, fill: Fill, order: Order, *, before: str) -> None:
+        """Book a fill once: its row, its postings, and the order after it, in one transaction."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            _store_order(connection, order, self.run_id, before)
+            cursor = connection.execute(
+                "INSERT OR IGNORE INTO fills VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                (
+                    *(fill.trade_id, fill.order_id, fill.bucket, fill.condition_id, fill.asset_id, fill.side.value),
+                    *(fill.price, fill.quantity, fill.notional, fill.fee, int(fill.is_maker), fill.evidence.value),
+                    *(fill.note, fill.settlement.value, fill.strategy, fill.at_ms),
+                ),
+            )
+            if cursor.rowcount == 1:
+                entry = f"fill:{fill.trade_id}:{fill.order_id}:{fill.bucket}"
+                self._post(connection, entry, fill.at_ms, for_fill(fill, self._balances))
+
+        self._db.submit(work)
+
+    def resolution(self, asset_id: AssetId, payout: int, at_ms: int) -> None:
+        """Book the payout of what is held of an asset."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            postings = for_resolution(asset_id, payout, self._balances)
+            if postings:
+                self._post(connection, f"resolution:{asset_id}:{payout}", at_ms, postings)
+
+        self._db.submit(work)
+
+    def _post(self, connection: sqlite3.Connection, entry: str, at_ms: int, postings: list[Posting]) -> None:
+        require_balanced(postings)
+        connection.executemany(
+            "INSERT INTO postings (entry, at_ms, account, unit, amount) VALUES (?, ?, ?, ?, ?)",
+            [(entry, at_ms, *posting) for posting in postings],
+        )
+        for account, unit, amount in postings:
+            key = (account, unit)
+            self._balances[key] = self._balances.get(key, 0) + amount
+
+    # -- equity ---------------------------------------------------------------------------------------------------
+
+    def day_open(self, day: str, equity: Usdc, at_ms: int) -> None:
+        """Keep the equity with which a UTC day began; the first one stands."""
+        self._write("INSERT OR IGNORE INTO day_opens VALUES (?, ?, ?)", (day, equity, at_ms))
+
+    def equity(self, at_ms: int, equity: Usdc, cash: Usdc, *, unpriced: int) -> None:
+        """Keep one point of the equity curve."""
+        self._write("INSERT OR REPLACE INTO equity VALUES (?, ?, ?, ?)", (at_ms, equity, cash, unpriced))
+
+    def marks(self, portfolio: Portfolio, last_good: Mapping[AssetId, tuple[Shares, Usdc]], at_ms: int) -> None:
+        """Keep what each holding is worth now, and its last good value, in place of what was kept before."""
+        rows = []
+        for asset_id, position in portfolio.positions.items():
+            mark, good = portfolio.marks[asset_id], last_good.get(asset_id, (position.quantity, position.cost))
+            rows.append((asset_id, position.quantity, mark.value, int(mark.priced), *good, at_ms))
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM marks")
+            connection.executemany("INSERT INTO marks VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+        self._db.submit(work)
+
+    # -- checking -------------------------------------------------------------------------------------------------
+
+    def require_agreement(self, account: Account) -> None:
+        """Compare the account's own arithmetic with the sums of the postings, to the micro-unit.
+
+        Raises:
+            LedgerError: they differ. Trading must halt.
+        """
+        balances = self._db.run(lambda _: dict(self._balances))
+        costs = {unit: amount for (name, unit), amount in balances.items() if name == "holding" and amount}
+        expected = {
+            "cash": account.cash,
+            "fees": account.fees,
+            "realised": -account.realised,
+            "deposits": -account.deposits,
+        }
+        for name, amount in expected.items():
+            booked = balances.get((name, USDC_UNIT), 0)
+            if booked != amount:
+                raise LedgerError(f"{name} is {amount} by the account and {booked} by the ledger")
+        held = {asset_id: int(position.quantity) for asset_id, position in account.positions.items()}
+        if held != costs:
+            raise LedgerError(f"holdings are {held} by the account and {costs} by the ledger")
+        for asset_id, position in account.positions.items():
+            booked = balances.get((f"cost:{asset_id}", USDC_UNIT), 0)
+            if booked != position.cost:
+                raise LedgerError(f"the cost of {asset_id} is {position.cost} by the account and {booked} booked")
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+        self._db.submit(lambda connection: connection.execute(statement, values))
+
+
+def _load_balances(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    rows = connection.execute("SELECT account, unit, sum(amount) FROM postings GROUP BY account, unit")
+    return {(account, unit): amount for account, unit, amount in rows}
+
+
+def _store_order(connection: sqlite3.Connection, order: Order, run_id: int, before: str) -> None:
+    connection.execute(
+        "INSERT INTO orders VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        " ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, matched = excluded.matched,"
+        " reserved = excluded.reserved, reason = excluded.reason, updated_ms = excluded.updated_ms",
+        (
+            *(order.order_id, run_id, order.signal_id, order.strategy, order.condition_id, order.asset_id),
+            *(order.side.value, order.price, order.quantity, order.time_in_force.value, int(order.post_only)),
+            *(order.expires_at_ms, order.state.value, order.matched, order.reserved, order.reason),
+            *(order.basket_id, order.created_ms, order.updated_ms or order.created_ms),
+        ),
+    )
+    if before != order.state.value:
+        connection.execute(
+            "INSERT INTO order_events (order_id, at_ms, from_state, to_state, detail) VALUES (?, ?, ?, ?, ?)",
+            (order.order_id, order.updated_ms or order.created_ms, before, order.state.value, order.reason),
+        )

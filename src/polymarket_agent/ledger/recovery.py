@@ -1,0 +1,136 @@
+"""Starting is recovering: the account, live orders and the day's state, recomputed from the first row."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+
+from polymarket_agent.db import Database
+from polymarket_agent.domain.book import Side
+from polymarket_agent.domain.market import AssetId, ConditionId
+from polymarket_agent.domain.money import Price, Shares, Usdc
+from polymarket_agent.domain.order import Evidence, Fill, Order, OrderId, OrderState, SettlementStatus, TimeInForce
+from polymarket_agent.domain.portfolio import Account
+from polymarket_agent.errors import LedgerError
+
+__all__ = ["Recovered", "recover"]
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What the ledger knows. `account` is None in a new file; `recent_orders` are those created after a time."""
+
+    account: Account | None = None
+    recent_orders: list[Order] = field(default_factory=list)
+    day: str = ""
+    day_open: Usdc = Usdc(0)
+    last_event_ms: int = 0
+    last_equity: Usdc | None = None
+    marks: dict[AssetId, tuple[Shares, Usdc]] = field(default_factory=dict)
+
+
+def recover(db: Database, *, orders_after_ms: int = 0) -> Recovered:
+    """Recompute everything from the ledger.
+
+    Raises:
+        LedgerError: the rows contradict each other.
+    """
+    found = Recovered()
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.row_factory = sqlite3.Row
+        try:
+            _read(connection, found, orders_after_ms)
+        finally:
+            connection.row_factory = None
+
+    db.run(work)
+    return found
+
+
+def _read(connection: sqlite3.Connection, found: Recovered, orders_after_ms: int) -> None:
+    found.account = _account(connection)
+    for row in connection.execute("SELECT * FROM orders WHERE created_ms >= ? ORDER BY created_ms", (orders_after_ms,)):
+        found.recent_orders.append(order_of(row))
+    row = connection.execute("SELECT day, equity FROM day_opens ORDER BY day DESC LIMIT 1").fetchone()
+    if row is not None:
+        found.day, found.day_open = row["day"], Usdc(row["equity"])
+    row = connection.execute("SELECT max(last_event_ms) AS last FROM runs").fetchone()
+    found.last_event_ms = row["last"] or 0
+    row = connection.execute("SELECT equity FROM equity ORDER BY at_ms DESC LIMIT 1").fetchone()
+    found.last_equity = Usdc(row["equity"]) if row is not None else None
+    for row in connection.execute("SELECT asset_id, good_quantity, good_value FROM marks"):
+        found.marks[AssetId(row["asset_id"])] = (Shares(row["good_quantity"]), Usdc(row["good_value"]))
+
+
+def _account(connection: sqlite3.Connection) -> Account | None:
+    """Replay deposits, fills and resolutions in the order in which they were booked."""
+    deposits = connection.execute("SELECT -sum(amount) AS total FROM postings WHERE account = 'deposits'").fetchone()
+    if deposits["total"] is None:
+        return None
+    account = Account(Usdc(deposits["total"]))
+    entries = connection.execute("SELECT entry FROM postings GROUP BY entry ORDER BY min(posting_id)").fetchall()
+    for row in entries:
+        kind, _, rest = row["entry"].partition(":")
+        if kind == "fill":
+            trade_id, order_id, bucket = rest.rsplit(":", 2)
+            stored = connection.execute(
+                "SELECT * FROM fills WHERE trade_id = ? AND order_id = ? AND bucket = ?", (trade_id, order_id, bucket)
+            ).fetchone()
+            if stored is None:
+                raise LedgerError(f"the posting {row['entry']} has no fill")
+            account.apply_fill(fill_of(stored))
+        elif kind == "resolution":
+            asset_id, _, payout = rest.rpartition(":")
+            account.apply_resolution(AssetId(asset_id), int(payout))
+    for row in connection.execute(
+        "SELECT * FROM orders WHERE state NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'ABANDONED')"
+    ):
+        account.apply_order(order_of(row))
+    return account
+
+
+def order_of(row: sqlite3.Row) -> Order:
+    """Return the order of a row of `orders`."""
+    return Order(
+        order_id=OrderId(row["order_id"]),
+        signal_id=row["signal_id"],
+        strategy=row["strategy"],
+        condition_id=ConditionId(row["condition_id"]),
+        asset_id=AssetId(row["asset_id"]),
+        side=Side(row["side"]),
+        price=Price(row["price"]),
+        quantity=Shares(row["quantity"]),
+        time_in_force=TimeInForce(row["time_in_force"]),
+        created_ms=row["created_ms"],
+        state=OrderState(row["state"]),
+        post_only=bool(row["post_only"]),
+        expires_at_ms=row["expires_at_ms"],
+        matched=Shares(row["matched"]),
+        reserved=row["reserved"],
+        updated_ms=row["updated_ms"],
+        reason=row["reason"],
+        basket_id=row["basket_id"],
+    )
+
+
+def fill_of(row: sqlite3.Row) -> Fill:
+    """Return the fill of a row of `fills`."""
+    return Fill(
+        trade_id=row["trade_id"],
+        order_id=OrderId(row["order_id"]),
+        condition_id=ConditionId(row["condition_id"]),
+        asset_id=AssetId(row["asset_id"]),
+        side=Side(row["side"]),
+        price=Price(row["price"]),
+        quantity=Shares(row["quantity"]),
+        notional=Usdc(row["notional"]),
+        fee=Usdc(row["fee"]),
+        is_maker=bool(row["is_maker"]),
+        evidence=Evidence(row["evidence"]),
+        at_ms=row["at_ms"],
+        strategy=row["strategy"],
+        settlement=SettlementStatus(row["settlement"]),
+        bucket=row["bucket"],
+        note=row["note"],
+    )
