@@ -67,7 +67,7 @@ class Ours(Contender):
             board.apply(event)
             if type(event) is BookDelta:
                 for asset_id, _, _, _ in event.changes:
-                    tops.append((asset_id, *board.books[asset_id].top))  # noqa: PERF401 - as in the other paths
+                    tops.append((asset_id, *board.books[asset_id].top))
             else:
                 asset_id = event.asset_id  # type: ignore[union-attr]
                 tops.append((asset_id, *board.books[asset_id].top))
@@ -253,11 +253,9 @@ def contenders_for(frames: Sequence[bytes]) -> list[Contender]:
         Dicts("msgspec untyped + dict (no orjson needed)", msgspec.json.Decoder().decode),
     ]
     try:
-        import orjson  # noqa: F401
+        found.append(Dicts("orjson + dict of levels", importlib.import_module("orjson").loads))
     except ImportError:
         print("orjson is not installed: its row is left out")
-    else:
-        found.append(Dicts("orjson + dict of levels", importlib.import_module("orjson").loads))
     try:
         found += [SdkParserAlone(), Sdk()]
     except ImportError:
@@ -289,7 +287,11 @@ def main() -> None:
     only = measure("price_change frames", [*contenders, *parts], opening, changes, options.rounds)
     decode, parse = only[parts[0].name], only[parts[1].name]
     total = only[contenders[0].name]
-    shares = (("decoding JSON", decode), ("exact numbers and the event", parse - decode), ("both books and their bests", total - parse))
+    shares = (
+        ("decoding JSON", decode),
+        ("exact numbers and the event", parse - decode),
+        ("both books and their bests", total - parse),
+    )
     print("what dominates: " + ", ".join(f"{what} {spent / total:.0%}" for what, spent in shares))
     measure("all frames, books opened anew in each loop", contenders, [], frames, options.rounds)
 

@@ -89,6 +89,7 @@ class Orchestrator:
         self._log = log.get(__name__)
         self._next_sample_ms = 0
         self._samples = 0
+        self._known_until_ms = 0
         self._unsized_before: dict[tuple[str, AssetId, Side], str] = {}
         self.gate = self._recover()
         run_id = self._journal.begin_run(
@@ -122,7 +123,7 @@ class Orchestrator:
     def _recover(self) -> Gate:
         """Rebuild the day, the throttles and the last good marks from the ledger."""
         found = recover(self._db)
-        self.recovered_until_ms = found.last_event_ms
+        self._known_until_ms = found.last_event_ms if self.feed.replayed else 0
         gate = Gate(
             self.config.risk,
             self.account,
@@ -173,6 +174,9 @@ class Orchestrator:
         """One event: what was due before it, the board, our resting orders, and the minute's sample."""
         now_ms = event.received_ms or event.at_ms
         executor, kind = self._executor, type(event)
+        if now_ms <= self._known_until_ms:
+            self._catch_up(event)
+            return
         if now_ms >= executor.next_due_ms:
             self._absorb(executor.observe(Timer(now_ms)))
         self.engine.apply(event)
@@ -186,6 +190,13 @@ class Orchestrator:
             self._sample(now_ms)
         if isinstance(event, MarketListed | MarketClosed | MarketResolved):
             self._keep_market(event)
+
+    def _catch_up(self, event: Event) -> None:
+        """A replay over a ledger that has lived through this event already: only the books are kept."""
+        self.board.apply(event)
+        self.stats.already_known += 1
+        if isinstance(event, MarketResolved):
+            self._absorb(self._executor.observe(event))
 
     async def _decide(self) -> None:
         """Ask strategies and carry out what passes; fills on the way may wake them again."""

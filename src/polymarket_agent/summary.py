@@ -54,6 +54,7 @@ class RunStats:
     by_strategy: dict[str, FillTotals] = field(default_factory=dict)
     set_aside: dict[str, str] = field(default_factory=dict)
     baskets_approved: int = 0
+    already_known: int = 0
     first_ms: int | None = None
     last_ms: int | None = None
     wall_s: float = 0.0
@@ -90,7 +91,11 @@ class RunStats:
             "ended": ended,
             "first_event": iso(self.first_ms) if self.first_ms is not None else None,
             "last_event": iso(self.last_ms) if self.last_ms is not None else None,
-            "events": {"total": self.event_count, "by_type": dict(sorted(self.events.items()))},
+            "events": {
+                "total": self.event_count,
+                "by_type": dict(sorted(self.events.items())),
+                "already_known": self.already_known,
+            },
             "wall_s": round(self.wall_s, 3),
             "events_per_s": round(self.event_count / self.wall_s) if self.wall_s > 0 else None,
             "signals": dict(sorted(self.signals.items())),

@@ -1,5 +1,6 @@
 """Incremental indicators against hand-computed values and against naive sums over everything."""
 
+from itertools import pairwise
 from statistics import fmean, pstdev
 
 import pytest
@@ -21,7 +22,7 @@ def naive_ema(values: list[int], period: int) -> float | None:
 
 
 def naive_rsi(values: list[int], period: int) -> float | None:
-    changes = [after - before for before, after in zip(values, values[1:], strict=False)]
+    changes = [after - before for before, after in pairwise(values)]
     if len(changes) < period:
         return None
     gain = fmean(max(change, 0) for change in changes[:period])

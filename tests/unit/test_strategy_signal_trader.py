@@ -17,14 +17,16 @@ from tests.unit.strategy_world import START_MS, World, a_market, no, yes
 BY_VELOCITY = {"weight_velocity": 1, "weight_flow": 0, "weight_imbalance": 0}
 
 
-def a_rise(strategy: SignalTrader, world: World, bids: tuple[str, ...] = ("0.50", "0.51", "0.52", "0.53")) -> list:
+def a_rise(
+    strategy: SignalTrader, world: World, bids: tuple[str, ...] = ("0.50", "0.51", "0.52", "0.53")
+) -> list[Signal]:
     """Let the mid move bid by bid over 45 s, ask one cent above; return the wishes of the last tick."""
-    wishes: list = []
+    wishes: list[Signal] = []
     for bid in bids:
         ask = f"{float(bid) + 0.01:.2f}"
         world.mirrored(bid, ask)
         for _ in range(15):
-            wishes = world.tick(strategy)
+            wishes = [wish for wish in world.tick(strategy) if isinstance(wish, Signal)]
             if wishes:
                 return wishes
     return wishes
@@ -33,7 +35,6 @@ def a_rise(strategy: SignalTrader, world: World, bids: tuple[str, ...] = ("0.50"
 def entered(strategy: SignalTrader, world: World) -> Signal:
     wishes = a_rise(strategy, world)
     assert len(wishes) == 1
-    assert isinstance(wishes[0], Signal)
     return wishes[0]
 
 
@@ -42,7 +43,8 @@ def test_it_buys_what_rises() -> None:
     signal = entered(SignalTrader(**BY_VELOCITY), World(a_market()))
 
     assert (signal.asset_id, signal.side, signal.target_price) == (yes(), Side.BUY, price("0.53"))
-    assert (signal.confidence, signal.fair_value) == (1.0, pytest.approx(0.575))
+    assert signal.confidence == 1.0
+    assert signal.fair_value == pytest.approx(0.575)
     assert (signal.size, signal.time_in_force, signal.post_only) == (0, TimeInForce.FAK, False)
 
 

@@ -152,8 +152,8 @@ def malformed(signal: Signal) -> str | None:
         return f"side {signal.side!r} or time in force {signal.time_in_force!r} is not known"
     if signal.post_only and not signal.time_in_force.rests:
         return "post-only needs an order that may rest: GTC or GTD"
-    if (signal.time_in_force is TimeInForce.GTD) != (signal.expires_at_ms is not None):
-        return "a GTD order needs an end, and only a GTD order has one"
+    if signal.time_in_force is TimeInForce.GTD and signal.expires_at_ms is None:
+        return "a GTD order needs an end: expires_at_ms"
     return None
 
 

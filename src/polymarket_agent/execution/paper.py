@@ -32,7 +32,7 @@ from polymarket_agent.domain.events import (
 from polymarket_agent.domain.market import ConditionId, Market, taker_fee
 from polymarket_agent.domain.matching import Match, MatchingModel
 from polymarket_agent.domain.money import LOT, Usdc, cost_rounded_up, display, proceeds_rounded_down
-from polymarket_agent.domain.order import Fill, Order, OrderCause, OrderId, form_refusal
+from polymarket_agent.domain.order import Fill, Order, OrderCause, OrderId, OrderState, TimeInForce, form_refusal
 from polymarket_agent.domain.portfolio import Account, Portfolio, Valuer, shrink, worst_cost
 from polymarket_agent.domain.signal import Signal
 from polymarket_agent.errors import AgentError
@@ -134,7 +134,7 @@ class PaperTrader(Executor):
             quantity=quantity,
             time_in_force=signal.time_in_force,
             post_only=signal.post_only,
-            expires_at_ms=signal.expires_at_ms,
+            expires_at_ms=signal.expires_at_ms if signal.time_in_force is TimeInForce.GTD else None,
             created_ms=now_ms,
             updated_ms=now_ms,
             basket_id=signal.basket_id,
@@ -226,7 +226,7 @@ class PaperTrader(Executor):
         if market is None:  # a resumed order whose market has not been listed yet
             self._schedule(at_ms + 1_000, _What.ARRIVE, order.order_id)
             return order
-        resumed = order.state.value == "OPEN"
+        resumed = order.state is OrderState.OPEN
         levels = self._matching.takeable(order)
         refusal = None if resumed else self._venue_refusal(order, market, sum(size for _, size in levels))
         if refusal is not None:
@@ -249,9 +249,9 @@ class PaperTrader(Executor):
             return wrong_form
         if order.post_only and takeable:
             return "invalid post-only order: order crosses book"
-        if order.time_in_force.value == "FOK" and takeable < order.quantity:
+        if order.time_in_force is TimeInForce.FOK and takeable < order.quantity:
             return "order couldn't be fully filled. FOK orders are fully filled or killed."
-        if order.time_in_force.value == "FAK" and not takeable:
+        if order.time_in_force is TimeInForce.FAK and not takeable:
             return "no orders found to match with FAK order."
         return None
 
@@ -318,14 +318,14 @@ class PaperTrader(Executor):
 
     def _close(self, order: Order, at_ms: int, reason: str) -> Order:
         self._matching.remove(order.order_id)
-        if order.state.value == "SUBMITTED":  # it never arrived
+        if order.state is OrderState.SUBMITTED:  # it never arrived
             return self._moved(order, OrderCause.REFUSED, at_ms, reason)
         return self._moved(order, OrderCause.CLOSED_CANCELED, at_ms, reason)
 
     def _moved(self, order: Order, cause: OrderCause, at_ms: int, reason: str = "") -> Order:
         after = order.move(cause, at_ms, reason)
         self.account.apply_order(after)
-        self._journal.order(after, before="" if order.state.value == "PREPARED" else order.state.value)
+        self._journal.order(after, before="" if order.state is OrderState.PREPARED else order.state.value)
         self._out.append(OrderUpdated(after, at_ms))
         return after
 

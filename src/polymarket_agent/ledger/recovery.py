@@ -16,9 +16,16 @@ from polymarket_agent.errors import LedgerError
 __all__ = ["Recovered", "recover"]
 
 
+_HOUR_MS = 3_600_000
+
+
 @dataclass(slots=True)
 class Recovered:
-    """What the ledger knows. `account` is None in a new file; `recent_orders` are those created after a time."""
+    """What the ledger knows.
+
+    `account` is None in a new file; `recent_orders` are those of the last hour that it saw; `last_event_ms` is the
+    latest time of anything in it.
+    """
 
     account: Account | None = None
     recent_orders: list[Order] = field(default_factory=list)
@@ -29,7 +36,7 @@ class Recovered:
     marks: dict[AssetId, tuple[Shares, Usdc]] = field(default_factory=dict)
 
 
-def recover(db: Database, *, orders_after_ms: int = 0) -> Recovered:
+def recover(db: Database) -> Recovered:
     """Recompute everything from the ledger.
 
     Raises:
@@ -40,7 +47,7 @@ def recover(db: Database, *, orders_after_ms: int = 0) -> Recovered:
     def work(connection: sqlite3.Connection) -> None:
         connection.row_factory = sqlite3.Row
         try:
-            _read(connection, found, orders_after_ms)
+            _read(connection, found)
         finally:
             connection.row_factory = None
 
@@ -48,15 +55,19 @@ def recover(db: Database, *, orders_after_ms: int = 0) -> Recovered:
     return found
 
 
-def _read(connection: sqlite3.Connection, found: Recovered, orders_after_ms: int) -> None:
+def _read(connection: sqlite3.Connection, found: Recovered) -> None:
     found.account = _account(connection)
-    for row in connection.execute("SELECT * FROM orders WHERE created_ms >= ? ORDER BY created_ms", (orders_after_ms,)):
-        found.recent_orders.append(order_of(row))
     row = connection.execute("SELECT day, equity FROM day_opens ORDER BY day DESC LIMIT 1").fetchone()
     if row is not None:
         found.day, found.day_open = row["day"], Usdc(row["equity"])
-    row = connection.execute("SELECT max(last_event_ms) AS last FROM runs").fetchone()
-    found.last_event_ms = row["last"] or 0
+    row = connection.execute(
+        "SELECT max(coalesce((SELECT max(last_event_ms) FROM runs), 0), coalesce((SELECT max(updated_ms) FROM orders), 0),"
+        " coalesce((SELECT max(at_ms) FROM signals), 0), coalesce((SELECT max(at_ms) FROM equity), 0)) AS last"
+    ).fetchone()
+    found.last_event_ms = row["last"]
+    hour_ago = found.last_event_ms - _HOUR_MS
+    for row in connection.execute("SELECT * FROM orders WHERE created_ms > ? ORDER BY created_ms", (hour_ago,)):
+        found.recent_orders.append(order_of(row))
     row = connection.execute("SELECT equity FROM equity ORDER BY at_ms DESC LIMIT 1").fetchone()
     found.last_equity = Usdc(row["equity"]) if row is not None else None
     for row in connection.execute("SELECT asset_id, good_quantity, good_value FROM marks"):

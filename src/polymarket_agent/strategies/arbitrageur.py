@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from polymarket_agent.domain.book import Side
 from polymarket_agent.domain.events import (
+    BookSnapshot,
     Event,
     Filled,
     GroupListed,
@@ -31,7 +32,7 @@ __all__ = ["Arbitrageur"]
 MAX_SENT = 1_000
 
 
-class Candidate(NamedTuple):
+class _Candidate(NamedTuple):
     """Claims that together pay at least `payout` micro-USDC a share of each, and why."""
 
     key: str
@@ -62,7 +63,8 @@ class Arbitrageur:
     Ladder: YES of the wider question ("by June 30", "above 100") and NO of the narrower ("by March 31", "above 110")
         pay 1 at least, because the narrower implies the wider (`parts.ladder` says when we believe that).
 
-    "Whatever happens" does not include that the venue resolves a ladder against its own logic, or 50/50.
+    "Whatever happens" does not include that the venue resolves a ladder against its own logic, or 50/50. Books that
+    nobody displayed (`synthetic`) are never looked at.
 
     A basket is wished for up to `max_quantity` shares and then not again for `cooldown_ms`. If after `settle_ms` some
     legs were filled and others were not, the unmatched shares are orphans: bets that nobody wanted. They are offered
@@ -115,6 +117,8 @@ class Arbitrageur:
             case Timer():
                 self._not_before = {key: at for key, at in self._not_before.items() if at > view.now_ms}
                 return list(self._orphans(view))
+            case BookSnapshot(synthetic=True):
+                pass  # made up from a price for each outcome: two such asks below 1 are nobody's offer
             case _:
                 return list(self._baskets(touched_assets(event), view))
         return ()
@@ -140,10 +144,10 @@ class Arbitrageur:
                 if plan is not None:
                     yield self._basket(candidate, plan, view.now_ms)
 
-    def _candidates(self, market: Market, view: MarketView) -> Iterator[Candidate]:
+    def _candidates(self, market: Market, view: MarketView) -> Iterator[_Candidate]:
         legs = _legs(((market, asset_id) for asset_id in market.asset_ids), view)
         if len(legs) == 2:
-            yield Candidate(f"set {market.condition_id}", legs, MICRO, "one share of each outcome pays 1")
+            yield _Candidate(f"set {market.condition_id}", legs, MICRO, "one share of each outcome pays 1")
         for group_id in sorted(self._groups_of.get(market.condition_id, ())):
             group = (self._groups or {})[group_id]
             if group.neg_risk:
@@ -151,7 +155,7 @@ class Arbitrageur:
             else:
                 yield from self._ladder(market, group, view)
 
-    def _neg_risk(self, group: MarketGroup, view: MarketView) -> Iterator[Candidate]:
+    def _neg_risk(self, group: MarketGroup, view: MarketView) -> Iterator[_Candidate]:
         markets = [market for each in group.markets if (market := view.market(each)) is not None]
         claims = [(market, claim) for market in markets if (claim := yes_no(market)) is not None]
         # An ask below 1 adds more to the payout than to the cost, so the cheapest legs are worth most.
@@ -160,15 +164,15 @@ class Arbitrageur:
         if len(no_legs) >= 2:
             count = len(no_legs)
             why = f"at most one of {count} can be yes, so {count} NO pay {count - 1}"
-            yield Candidate(f"no {group.group_id}", tuple(no_legs), (count - 1) * MICRO, why)
+            yield _Candidate(f"no {group.group_id}", tuple(no_legs), (count - 1) * MICRO, why)
         if not group.complete or len(claims) != len(group.markets):
             return
         alive = [(market, claim.yes) for market, claim in claims if market.payout_of(claim.yes) != 0]
         yes_legs = _legs(alive, view)
         if 2 <= len(yes_legs) == len(alive) <= self.max_legs:
-            yield Candidate(f"yes {group.group_id}", yes_legs, MICRO, "exactly one is yes, so one YES of each pays 1")
+            yield _Candidate(f"yes {group.group_id}", yes_legs, MICRO, "exactly one is yes, so one YES of each pays 1")
 
-    def _ladder(self, market: Market, group: MarketGroup, view: MarketView) -> Iterator[Candidate]:
+    def _ladder(self, market: Market, group: MarketGroup, view: MarketView) -> Iterator[_Candidate]:
         ours = self._rungs_of(market)
         if not ours:
             return
@@ -191,7 +195,7 @@ class Arbitrageur:
         self._rungs[market.condition_id] = (market.question, rungs)
         return rungs
 
-    def _basket(self, candidate: Candidate, plan: Plan, now_ms: int) -> Basket:
+    def _basket(self, candidate: _Candidate, plan: Plan, now_ms: int) -> Basket:
         self._not_before[candidate.key] = now_ms + self.cooldown_ms
         if len(self._sent) >= MAX_SENT:
             del self._sent[0]
@@ -273,7 +277,7 @@ def _legs(claims: Iterable[tuple[Market, AssetId]], view: MarketView) -> tuple[L
     return tuple(leg for leg in legs if leg is not None)
 
 
-def _pair(narrow: Market, wide: Market, view: MarketView) -> Iterator[Candidate]:
+def _pair(narrow: Market, wide: Market, view: MarketView) -> Iterator[_Candidate]:
     """Yield YES of the wider question with NO of the narrower."""
     wide_claims, narrow_claims = yes_no(wide), yes_no(narrow)
     if wide_claims is None or narrow_claims is None:
@@ -281,4 +285,4 @@ def _pair(narrow: Market, wide: Market, view: MarketView) -> Iterator[Candidate]
     legs = _legs(((wide, wide_claims.yes), (narrow, narrow_claims.no)), view)
     if len(legs) == 2:
         key = f"ladder {narrow.condition_id} {wide.condition_id}"
-        yield Candidate(key, legs, MICRO, f'"{narrow.question}" implies "{wide.question}"')
+        yield _Candidate(key, legs, MICRO, f'"{narrow.question}" implies "{wide.question}"')

@@ -18,7 +18,7 @@ from polymarket_agent.strategies.parts.trading import touched_assets
 __all__ = ["MarketMaker"]
 
 
-class Inventory(NamedTuple):
+class _Inventory(NamedTuple):
     """Micro-shares of the two outcomes: held, and of those what our own quotes may sell."""
 
     held_yes: int
@@ -27,7 +27,7 @@ class Inventory(NamedTuple):
     sellable_no: int
 
 
-class Tops(NamedTuple):
+class _Tops(NamedTuple):
     """The bests of the first outcome as both books together show them, in micro-USDC.
 
     A bid for the second outcome at p is an ask for the first at 1 - p, so the tighter of the two counts.
@@ -157,7 +157,7 @@ class MarketMaker:
         quotes = tuple(quote for quote in sides if quote is not None)
         return f"mid {mid / MICRO:.4f}, net {net / self.max_inventory:+.2f} of max_inventory", quotes
 
-    def _inventory(self, market: Market, view: MarketView) -> Inventory:
+    def _inventory(self, market: Market, view: MarketView) -> _Inventory:
         yes, no = market.asset_ids
         positions = [view.position(asset_id) for asset_id in (yes, no)]
         held_yes, held_no = (position.quantity if position is not None else 0 for position in positions)
@@ -166,9 +166,9 @@ class MarketMaker:
         for order in view.open_orders(market.condition_id):
             if order.side is Side.SELL:
                 ours[order.asset_id] += order.remaining
-        return Inventory(held_yes, held_no, view.free_shares(yes) + ours[yes], view.free_shares(no) + ours[no])
+        return _Inventory(held_yes, held_no, view.free_shares(yes) + ours[yes], view.free_shares(no) + ours[no])
 
-    def _bid_side(self, market: Market, tops: Tops, inventory: Inventory, reservation: int) -> Quote | None:
+    def _bid_side(self, market: Market, tops: _Tops, inventory: _Inventory, reservation: int) -> Quote | None:
         tick_size = market.tick_size
         bid_price = min(round_down_to_tick(reservation - self.half_spread, tick_size), tops.ask - tick_size)
         bid_price = round_down_to_tick(bid_price, tick_size)
@@ -178,7 +178,7 @@ class MarketMaker:
             return _quote(no, Side.SELL, round_up_to_tick(MICRO - bid_price, tick_size), selling)
         return _quote(yes, Side.BUY, bid_price, self._quantity(market, self._room(inventory, buys_yes=True)))
 
-    def _ask_side(self, market: Market, tops: Tops, inventory: Inventory, reservation: int) -> Quote | None:
+    def _ask_side(self, market: Market, tops: _Tops, inventory: _Inventory, reservation: int) -> Quote | None:
         tick_size = market.tick_size
         ask_price = max(round_up_to_tick(reservation + self.half_spread, tick_size), tops.bid + tick_size)
         ask_price = round_up_to_tick(ask_price, tick_size)
@@ -189,7 +189,7 @@ class MarketMaker:
         buying = self._quantity(market, self._room(inventory, buys_yes=False))
         return _quote(no, Side.BUY, round_down_to_tick(MICRO - ask_price, tick_size), buying)
 
-    def _room(self, inventory: Inventory, *, buys_yes: bool) -> int:
+    def _room(self, inventory: _Inventory, *, buys_yes: bool) -> int:
         net = inventory.held_yes - inventory.held_no
         return self.max_inventory - (net if buys_yes else -net)
 
@@ -214,9 +214,9 @@ class MarketMaker:
         return tuple(kept) if sum(bids) < MICRO else quotes
 
 
-def _tops(yes: OrderBook, no: OrderBook) -> Tops:
+def _tops(yes: OrderBook, no: OrderBook) -> _Tops:
     (yes_bid, yes_ask), (no_bid, no_ask) = yes.top, no.top
-    return Tops(max(yes_bid, MICRO - no_ask), min(yes_ask, MICRO - no_bid))
+    return _Tops(max(yes_bid, MICRO - no_ask), min(yes_ask, MICRO - no_bid))
 
 
 def _quote(asset_id: AssetId, side: Side, price: int, quantity: Shares) -> Quote | None:

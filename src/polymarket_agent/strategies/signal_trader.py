@@ -17,7 +17,7 @@ from polymarket_agent.strategies.indicators import FlowMeter, clip
 from polymarket_agent.strategies.parts.params import Number, micro, number, ordered, whole
 from polymarket_agent.strategies.parts.trading import EntryRule, Holding, Opinion, OwnHoldings, is_free, leave
 
-__all__ = ["SignalTrader"]
+__all__ = ["Score", "SignalTrader"]
 
 WINDOW_BUCKETS = 6
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,12 +28,14 @@ __all__ = [
     "parse_books",
     "parse_price_history",
     "parse_public_trades",
+    "time_ms",
 ]
 
 # (place in the list, reason) of each element that was left out.
 Dropped = list[tuple[int, str]]
 
 T = TypeVar("T")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_S = 10**10
 
 
@@ -96,6 +99,22 @@ def each_of(listed: Iterable[Any], parse: Callable[[Any], T]) -> tuple[list[T], 
         except VenueDataError as error:
             dropped.append((index, str(error)))
     return good, dropped
+
+
+def time_ms(text: str | None) -> int | None:
+    """Return milliseconds since 1970 of a time such as 2026-06-08T00:00:00Z or 2026-06-08 00:00:16+00.
+
+    Raises:
+        VenueDataError: a text that is neither empty nor a time.
+    """
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise VenueDataError(f"{text[:40]!r} is not a time") from error
+    aware = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(milliseconds=1)
 
 
 def parse_book(raw: bytes | str | msgspec.Raw, received_ms: int = 0) -> BookSnapshot:

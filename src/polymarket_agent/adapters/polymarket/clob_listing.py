@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from polymarket_agent.adapters.assumed import ASSUMED_FEES
-from polymarket_agent.adapters.polymarket.answers import Dropped, decoded, each_of, elements
+from polymarket_agent.adapters.polymarket.answers import Dropped, decoded, each_of, elements, time_ms
 from polymarket_agent.adapters.polymarket.exact import Number, asset_id_of, condition_id_of, micro_of, tick_size_of
-from polymarket_agent.adapters.polymarket.listing import fee_schedule_of, time_ms
+from polymarket_agent.adapters.polymarket.listing import fee_schedule_of
 from polymarket_agent.domain.market import NO_FEE, Market, MarketState, Outcome, ProtocolVersion, is_position_id
 from polymarket_agent.domain.money import MICRO, Shares
 from polymarket_agent.errors import VenueDataError

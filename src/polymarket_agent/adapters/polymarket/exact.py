@@ -35,7 +35,7 @@ MAX_CACHED_IDS = 100_000
 
 _WHOLE_DIGITS = 11  # 10^11 units are 10^17 micro-units, the most that money.py takes
 _ASSET_ID_DIGITS = 78  # of 2^256
-_SCALES = tuple(10 ** (6 - places) for places in range(7))
+_SCALES: tuple[int, ...] = tuple(10 ** (6 - places) for places in range(7))
 _DECIMAL = re.compile(r"(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?")
 _CONDITION_ID = re.compile(r"0x(?:[0-9a-fA-F]{62}|[0-9a-fA-F]{64})")
 _HEX_ID = re.compile(r"0x[0-9a-fA-F]{1,64}")
@@ -107,6 +107,8 @@ def asset_id_of(text: str) -> AssetId:
     Raises:
         VenueDataError: neither form, or longer than 256 bits.
     """
+    if not text:
+        raise VenueDataError("an asset id is empty")
     if _HEX_ID.fullmatch(text):
         return AssetId(str(int(text, 16)))
     if not (text.isascii() and text.isdigit() and len(text) <= _ASSET_ID_DIGITS):

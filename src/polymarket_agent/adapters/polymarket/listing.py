@@ -1,4 +1,4 @@
-"""Markets and groups out of the venue's listings: Gamma, and the order-book API's two forms.
+"""Markets out of Gamma's listings.
 
 One malformed market never costs the rest: every list comes back as (good, dropped), and dropped says which and
 why. What a source leaves out is assumed against us (`ASSUMED_FEES`) and marked, never taken for zero.
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from polymarket_agent.adapters.assumed import ASSUMED_FEES
-from polymarket_agent.adapters.polymarket.answers import Dropped, decoded, each_of, elements
+from polymarket_agent.adapters.polymarket.answers import Dropped, decoded, each_of, elements, time_ms
 from polymarket_agent.adapters.polymarket.exact import (
     Number,
     asset_id_of,
@@ -29,7 +28,6 @@ from polymarket_agent.domain.market import (
     AssetId,
     FeeSchedule,
     Market,
-    MarketGroup,
     MarketState,
     Outcome,
     ProtocolVersion,
@@ -39,20 +37,14 @@ from polymarket_agent.domain.money import MICRO, Price, Shares, Usdc
 from polymarket_agent.errors import VenueDataError
 
 __all__ = [
-    "ListedGroup",
     "fee_schedule_of",
-    "group_of",
     "market_of",
-    "parse_group",
-    "parse_groups",
     "parse_market",
     "parse_markets",
-    "time_ms",
 ]
 
 T = TypeVar("T")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DEFAULT_TICK_SIZE = Price(10_000)
 DEFAULT_MIN_ORDER_SIZE = Shares(5_000_000)
 PAYOUTS: dict[tuple[str, ...], tuple[int, int]] = {
@@ -62,14 +54,6 @@ PAYOUTS: dict[tuple[str, ...], tuple[int, int]] = {
 }
 # Between proposal and answer the venue takes no orders, whatever the listing still says.
 _DECIDED = frozenset({"proposed", "disputed", "resolved"})
-
-
-class ListedGroup(NamedTuple):
-    """A group with those of its markets that could be read."""
-
-    group: MarketGroup
-    markets: tuple[Market, ...]
-    dropped: Dropped
 
 
 class _Fees(msgspec.Struct, rename="camel"):
@@ -98,7 +82,7 @@ class _GammaMarket(msgspec.Struct, rename="camel"):
     neg_risk: bool | None = None
     neg_risk_other: bool | None = None
     fees_enabled: bool | None = None
-    fee_schedule: _Fees | None | msgspec.UnsetType = msgspec.UNSET
+    fee_schedule: _Fees | msgspec.UnsetType | None = msgspec.UNSET
     order_price_min_tick_size: Number | None = None
     order_min_size: Number | None = None
     uma_resolution_status: str | None = None
@@ -110,15 +94,6 @@ class _GammaMarket(msgspec.Struct, rename="camel"):
     liquidity: Number | None = None
     liquidity_num: Number | None = None
     events: list[_EventRef] | None = None
-
-
-class _GammaEvent(msgspec.Struct, rename="camel"):
-    id: str
-    title: str = ""
-    slug: str | None = None
-    neg_risk: bool | None = None
-    neg_risk_augmented: bool | None = None
-    markets: list[Any] | None = None
 
 
 def market_of(found: object, *, group_id: str | None = None) -> Market:
@@ -167,35 +142,6 @@ def market_of(found: object, *, group_id: str | None = None) -> Market:
     )
 
 
-def group_of(found: object, *, whole: bool = True) -> ListedGroup:
-    """Return the group and the markets of a decoded Gamma "event".
-
-    A group is complete when it is neg-risk, cannot gain outcomes (not augmented, no "other" placeholder), and
-    every one of its markets could be read.
-
-    Args:
-        found: the object as plain Python values.
-        whole: whether the object lists all markets of the event; a search answer may not.
-
-    Raises:
-        VenueDataError: the event itself is malformed.
-    """
-    try:
-        raw = msgspec.convert(found, _GammaEvent)
-    except msgspec.ValidationError as error:
-        raise VenueDataError(f"a group of the listing is malformed: {error}") from error
-    listed = raw.markets or []
-    markets, dropped = each_of(listed, lambda each: market_of(each, group_id=raw.id))
-    placeholder = any(isinstance(each, dict) and each.get("negRiskOther") for each in listed)
-    neg_risk = bool(raw.neg_risk)
-    complete = (
-        whole and neg_risk and not raw.neg_risk_augmented and not placeholder and not dropped and len(markets) > 1
-    )
-    ids = tuple(market.condition_id for market in markets)
-    group = MarketGroup(raw.id, raw.title, neg_risk, ids, complete, raw.slug or "")
-    return ListedGroup(group, tuple(markets), dropped)
-
-
 def parse_market(raw: bytes | str | dict[str, Any]) -> Market:
     """Return one Gamma market, from its JSON or already decoded.
 
@@ -205,15 +151,6 @@ def parse_market(raw: bytes | str | dict[str, Any]) -> Market:
     return market_of(decoded(raw))
 
 
-def parse_group(raw: bytes | str | dict[str, Any]) -> ListedGroup:
-    """Return one Gamma event, from its JSON or already decoded.
-
-    Raises:
-        VenueDataError: as `group_of`, or not JSON.
-    """
-    return group_of(decoded(raw))
-
-
 def parse_markets(raw: bytes | str | list[Any] | dict[str, Any]) -> tuple[list[Market], Dropped]:
     """Return the markets of a Gamma list: a plain array, or the `markets` of a page.
 
@@ -221,17 +158,6 @@ def parse_markets(raw: bytes | str | list[Any] | dict[str, Any]) -> tuple[list[M
         VenueDataError: the answer as a whole is malformed.
     """
     return each_of(elements(decoded(raw), "markets"), market_of)
-
-
-def parse_groups(
-    raw: bytes | str | list[Any] | dict[str, Any], *, whole: bool = True
-) -> tuple[list[ListedGroup], Dropped]:
-    """Return the groups of a Gamma list or page of events, or of a search answer (then `whole` is False).
-
-    Raises:
-        VenueDataError: the answer as a whole is malformed.
-    """
-    return each_of(elements(decoded(raw), "events"), lambda each: group_of(each, whole=whole))
 
 
 def _ids_of(raw: _GammaMarket) -> tuple[ProtocolVersion, tuple[AssetId, AssetId]]:
@@ -306,20 +232,4 @@ def _or_default(number: Number | None, convert: Callable[[Number], T], default: 
 
 def _amount_of(*numbers: Number | None) -> Usdc:
     """Return the first amount that is there, for ranking only: the venue's sums carry float noise."""
-    return Usdc(next((nearest_micro(number) for number in numbers if number not in {None, ""}), 0))  # type: ignore[arg-type]
-
-
-def time_ms(text: str | None) -> int | None:
-    """Return milliseconds since 1970 of a time such as 2026-06-08T00:00:00Z or 2026-06-08 00:00:16+00.
-
-    Raises:
-        VenueDataError: a text that is neither empty nor a time.
-    """
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise VenueDataError(f"{text[:40]!r} is not a time") from error
-    aware = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(milliseconds=1)
+    return Usdc(next((nearest_micro(number) for number in numbers if number not in {None, ""}), 0))

@@ -22,19 +22,14 @@ from polymarket_agent.adapters.polymarket.answers import (
     parse_books,
     parse_price_history,
 )
-from polymarket_agent.adapters.polymarket.listing import (
-    ListedGroup,
-    parse_group,
-    parse_groups,
-    parse_market,
-    parse_markets,
-)
-from polymarket_agent.adapters.polymarket.reader import HttpReader, Parameters, ReadPolicy
+from polymarket_agent.adapters.polymarket.groups import ListedGroup, parse_group, parse_groups
+from polymarket_agent.adapters.polymarket.listing import parse_market, parse_markets
+from polymarket_agent.adapters.polymarket.reader import HttpReader, NotFoundError, ReadPolicy
 from polymarket_agent.domain.book import OrderBook
 from polymarket_agent.domain.events import BookSnapshot
-from polymarket_agent.domain.market import AssetId, ConditionId, Market
+from polymarket_agent.domain.market import AssetId, ConditionId, Market, MarketState
 from polymarket_agent.domain.money import PRICE_GRID
-from polymarket_agent.errors import NotFoundError, VenueDataError
+from polymarket_agent.errors import VenueDataError
 from polymarket_agent.ports import Interval, MarketQuery, PricePoint
 
 __all__ = ["CLOB_URL", "GAMMA_URL", "PolymarketPublic"]
@@ -199,9 +194,7 @@ class PolymarketPublic:
     async def _all_markets(self, query: MarketQuery) -> list[Market]:
         return await self._pages("/markets/keyset", query, parse_markets)
 
-    async def _pages(
-        self, path: str, query: MarketQuery, parse: Callable[[Any], tuple[list[T], Dropped]]
-    ) -> list[T]:
+    async def _pages(self, path: str, query: MarketQuery, parse: Callable[[Any], tuple[list[T], Dropped]]) -> list[T]:
         """Read pages until there is enough, or no further cursor. A page's length says nothing: it is clamped."""
         found: list[T] = []
         cursor = ""
@@ -215,8 +208,8 @@ class PolymarketPublic:
             good, dropped = parse(page)
             self._note(dropped, path)
             found += good
-            cursor = _next_cursor(page)
-            if not cursor or len(found) >= query.limit:
+            before, cursor = cursor, _next_cursor(page)
+            if not cursor or cursor == before or len(found) >= query.limit:
                 break
         return found[: query.limit]
 
@@ -225,10 +218,10 @@ class PolymarketPublic:
         found = [market for listed in groups for market in listed.markets]
         for listed in groups:
             self._note(listed.dropped, f"group {listed.group.slug}")
-        return [market for market in found if market.tradable] if query.open_only else found
+        return [market for market in found if market.state is MarketState.OPEN] if query.open_only else found
 
     async def _search_groups(self, query: MarketQuery) -> list[ListedGroup]:
-        parameters: Parameters = {"q": query.text, "limit_per_type": str(min(query.limit, MAX_PAGE))}
+        parameters = {"q": query.text, "limit_per_type": str(min(query.limit, MAX_PAGE))}
         groups, dropped = parse_groups(await self._gamma.get("/public-search", parameters), whole=False)
         self._note(dropped, "search")
         return groups

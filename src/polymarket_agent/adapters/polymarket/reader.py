@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import msgspec
@@ -16,7 +16,7 @@ from polymarket_agent import __version__
 from polymarket_agent.adapters.polymarket.wire import excerpt_of
 from polymarket_agent.errors import RateLimitedError, VenueDataError, VenueError, VenueUnavailableError
 
-__all__ = ["HttpReader", "ReadPolicy"]
+__all__ = ["HttpReader", "NotFoundError", "ReadPolicy"]
 
 Parameters = Sequence[tuple[str, str]] | Mapping[str, str]
 
@@ -26,6 +26,10 @@ _NOT_FOUND = 404
 # Too early (the engine restarts), time-out, and every fault of the server's own.
 _REPEATABLE = frozenset({408, 425})
 _FIRST_SERVER_FAULT = 500
+
+
+class NotFoundError(VenueDataError):
+    """The venue does not know what was asked for (404)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,7 @@ class HttpReader:
         self._policy = policy or ReadPolicy()
         self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> HttpReader:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -68,6 +72,7 @@ class HttpReader:
         Raises:
             VenueUnavailableError: no usable answer within the allowed attempts.
             RateLimitedError: the venue asks to wait longer than a read may.
+            NotFoundError: the venue does not know it.
             VenueDataError: the venue refuses the request, or the answer is larger than allowed.
         """
         return await self._read("GET", path, parameters=parameters)
@@ -170,7 +175,7 @@ def _refusal(where: str, status: int, headers: Mapping[str, str], content: bytes
             hint="check the configured URL",
         )
     if status == _NOT_FOUND:
-        return VenueDataError(f"{where} is not known to the venue (404){said}", hint="check the id or slug")
+        return NotFoundError(f"{where} is not known to the venue (404){said}", hint="check the id or slug")
     return VenueDataError(f"{where} was refused with {status}{said}", excerpt=excerpt_of(content))
 
 

@@ -201,5 +201,5 @@ def _message_of(found: Any) -> WireMessage:
     kind = found.get("event_type") if isinstance(found, dict) else None
     if isinstance(kind, str) and kind not in _KNOWN_TYPES:
         return WireUnknown(kind)
-    message: WireMessage = msgspec.convert(found, _Known, strict=False)  # type: ignore[arg-type] # a union is a type here
+    message: WireMessage = msgspec.convert(found, _Known, strict=False)
     return message

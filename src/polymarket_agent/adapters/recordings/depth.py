@@ -131,10 +131,7 @@ class _Depth(Recording):
         """Return the asset of each outcome name."""
         return {outcome.label.lower(): outcome.asset_id for outcome in self.markets()[0].outcomes}
 
-    def _merged(self, dropped: Counter[str], *, with_trades: Path | None) -> Iterator[Event]:
-        raise NotImplementedError
-
-    def _playing(self, dropped: Counter[str], streams: Sequence[Iterator[Event]]) -> Chunks:
+    def _playing(self, streams: Sequence[Iterator[Event]]) -> Chunks:
         merged = heapq.merge(*streams, key=lambda event: event.at_ms)
         first = next(merged, None)
         if first is not None:
@@ -190,7 +187,7 @@ class DepthBooks(_Depth):
             streams.append(_book_stream(self.path, outcome, asset_id, counted))
             if self.trades is not None:
                 streams.append(_trade_stream(self.trades, outcome, asset_id, counted))
-        return self._playing(dropped, streams)
+        return self._playing(streams)
 
     def inspect(self) -> dict[str, Any]:
         """Return what the recording holds."""
@@ -222,7 +219,7 @@ class DepthTrades(_Depth):
             _trade_stream(self.path, outcome, asset_id, dropped if number == 0 else Counter())
             for number, (outcome, asset_id) in enumerate(self.assets().items())
         ]
-        return self._playing(dropped, streams)
+        return self._playing(streams)
 
     def inspect(self) -> dict[str, Any]:
         """Return what the recording holds."""

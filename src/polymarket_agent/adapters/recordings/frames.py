@@ -26,7 +26,7 @@ from polymarket_agent.adapters.recordings.lines import LineReader
 from polymarket_agent.adapters.recordings.tally import Tally
 from polymarket_agent.adapters.recordings.verify import ClaimCheck
 from polymarket_agent.domain.events import BookDelta, Event, MarketListed, MarketResolved
-from polymarket_agent.domain.market import Market
+from polymarket_agent.domain.market import AssetId, Market
 from polymarket_agent.domain.money import Price
 from polymarket_agent.errors import VenueDataError
 
@@ -36,12 +36,12 @@ __all__ = ["FrameRecording", "other_type", "unwrapped"]
 class Envelope(msgspec.Struct, gc=False):
     """What tells a line that is no market-channel frame: a wrapped message, a real-time-data or a user frame."""
 
-    message: msgspec.Raw | None = None
+    message: msgspec.Raw = msgspec.Raw()
     fixture: str | None = None
     topic: str | None = None
     event_type: str | None = None
     type: str | None = None
-    id: msgspec.Raw | None = None
+    id: msgspec.Raw = msgspec.Raw()
     status: str | None = None
 
 
@@ -67,7 +67,7 @@ def other_type(line: bytes) -> str | None:
         return None
     if envelope.topic:
         return f"{envelope.topic}:{envelope.type or 'message'}"
-    if envelope.id is not None and envelope.status is not None and envelope.event_type is None:
+    if bytes(envelope.id) and envelope.status is not None and envelope.event_type is None:
         return "trade"  # of the user channel, from before it had types
     return None
 
@@ -80,7 +80,7 @@ def unwrapped(line: bytes) -> bytes:
         envelope = _envelope.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return line
-    if envelope.message is None or envelope.event_type is not None:
+    if not bytes(envelope.message) or envelope.event_type is not None:
         return line
     return bytes(envelope.message)
 
@@ -206,21 +206,14 @@ class FrameRecording(Recording):
                     dropped[_reason(line, cut=cut)] += 1
                 continue
             for event in events:
-                if event.at_ms:
-                    last_ms = event.at_ms
-                elif last_ms:  # the venue left the time out: that of the frame before
-                    event = msgspec.structs.replace(event, at_ms=last_ms)  # noqa: PLW2901
-                else:
+                if not (event.at_ms or last_ms):
                     dropped["a message without a time"] += 1
                     continue
+                last_ms = event.at_ms or last_ms
                 if waiting:
-                    for asset_id in _assets_of(event):
-                        market = waiting.get(asset_id)
-                        if market is not None:
-                            for each in market.asset_ids:
-                                waiting.pop(each, None)
-                            yield MarketListed(market, last_ms)
-                yield event
+                    yield from _listings(event, waiting, last_ms)
+                # Where the venue left the time out, it is that of the frame before.
+                yield event if event.at_ms else msgspec.structs.replace(event, at_ms=last_ms)
         unknown = "a message of an unknown type"
         dropped.update({reason: count for reason, count in parser.dropped.items() if reason != unknown})
 
@@ -278,10 +271,20 @@ class FrameRecording(Recording):
         if message.timestamp and not isinstance(message, WireBook):
             tally.at(message.timestamp, assets)
         else:
-            tally.assets.update(assets)
+            tally.assets.update(list(assets))
 
 
-def _assets_of(event: Event) -> tuple[str, ...]:
+def _listings(event: Event, waiting: dict[AssetId, Market], at_ms: int) -> Iterator[Event]:
+    """Yield the markets that an event is the first to speak about, and take them off the waiting ones."""
+    for asset_id in _assets_of(event):
+        market = waiting.get(asset_id)
+        if market is not None:
+            for each in market.asset_ids:
+                waiting.pop(each, None)
+            yield MarketListed(market, at_ms)
+
+
+def _assets_of(event: Event) -> tuple[AssetId, ...]:
     match event:
         case BookDelta():
             return tuple([change[0] for change in event.changes])

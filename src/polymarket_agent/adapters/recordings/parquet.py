@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ def _pyarrow() -> Any:
     try:
         import pyarrow as pa
         import pyarrow.compute
-        import pyarrow.parquet  # noqa: F401  (both become attributes of pa)
+        import pyarrow.parquet
     except ImportError as error:
         raise RecordingError(
             "this recording is a Parquet file, and pyarrow, which reads those, is not installed",
@@ -111,7 +112,11 @@ def sorted_rows(
     table = _guarded(path, read)
     for start in range(0, table.num_rows, batch_rows):
         part = table.slice(start, batch_rows)
-        yield _guarded(path, lambda pa, part=part: decode(pa, part))
+        yield _guarded(path, partial(_applied, decode, part))
+
+
+def _applied(decode: Callable[[Any, Any], T], part: Any, pa: Any) -> T:
+    return decode(pa, part)
 
 
 def _flat(column: Any) -> Any:

@@ -129,7 +129,7 @@ class HourlyQuotes(Recording):
         for rows in parquet.sorted_rows(self.path, QUOTE_COLUMNS, sort_by="ts", decode=_decode):
             slugs, slug_of = rows.slugs
             for slug, at_ms, bid, ask in zip(slug_of, rows.at_ms, rows.bids, rows.asks, strict=True):
-                if bid == _NONE or ask == _NONE or bid == MICRO or (ask and ask != MICRO and bid >= ask):
+                if _NONE in (bid, ask) or bid == MICRO or (ask and bid >= ask):
                     dropped["a quote that no book can have"] += 1
                     continue
                 market = entries[slugs[slug]].market

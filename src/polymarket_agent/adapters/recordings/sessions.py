@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,7 +19,7 @@ __all__ = ["SessionRecording"]
 
 
 class _Book(msgspec.Struct, gc=False):
-    asset_id: str
+    asset_id: Annotated[str, msgspec.Meta(min_length=1)]
     market: str
     bids: list[tuple[Number, Number]]
     asks: list[tuple[Number, Number]]
@@ -51,8 +51,6 @@ class SessionRecording(Recording):
                 continue
             try:
                 book = _books.decode(line.data)
-                if not book.asset_id:
-                    raise BadRowError("a book without an asset")
                 yield milliseconds(line.timestamp if book.timestamp is None else book.timestamp), book
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 dropped["a line of another shape"] += 1

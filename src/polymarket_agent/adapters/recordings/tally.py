@@ -7,13 +7,12 @@ from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from polymarket_agent.domain.board import Board
-from polymarket_agent.domain.events import BookDelta, BookSnapshot, Event
+from polymarket_agent.domain.events import BookSnapshot, Event
 
-__all__ = ["Tally", "feed_counts", "iso"]
+__all__ = ["Tally", "event_counts", "feed_counts", "iso"]
 
-# Rows that are remembered for telling copies apart. A copy that comes later than this is not seen as one.
-_COPY_WINDOW = 200_000
+# At least so many rows are remembered for telling copies apart. A copy that comes later is not seen as one.
+_COPY_WINDOW = 100_000
 _LISTED_ASSETS = 200
 
 
@@ -40,7 +39,8 @@ class Tally:
         self._previous_ms: int | None = None
         self._gaps = 0
         self._longest_ms = 0
-        self._recent: dict[Hashable, None] = {}
+        self._recent: set[Hashable] = set()
+        self._older: set[Hashable] = set()
         self._asset_last: dict[str, int] = {}
         self._asset_longest: dict[str, int] = {}
 
@@ -68,12 +68,12 @@ class Tally:
 
     def copy(self, row: Hashable) -> None:
         """Note a row, or a digest of it, to find exact copies."""
-        if row in self._recent:
+        if row in self._recent or row in self._older:
             self.duplicates += 1
             return
-        self._recent[row] = None
-        if len(self._recent) > _COPY_WINDOW:
-            del self._recent[next(iter(self._recent))]
+        self._recent.add(row)
+        if len(self._recent) >= _COPY_WINDOW:
+            self._older, self._recent = self._recent, set()
 
     def report(self, *, path: str, kind: str, title: str, **more: Any) -> dict[str, Any]:
         """Return everything as plain values; `more` is added at the end."""
@@ -110,23 +110,21 @@ class Tally:
         }
 
 
+def event_counts(chunks: Iterable[Iterable[Event]]) -> dict[str, int]:
+    """Play a feed and count its events by type."""
+    counts: Counter[str] = Counter()
+    for chunk in chunks:
+        counts.update(type(event).__name__ for event in chunk)
+    return dict(sorted(counts.items()))
+
+
 def feed_counts(chunks: Iterable[Iterable[Event]]) -> tuple[dict[str, int], int]:
-    """Play a feed to a board. Returns the events by type, and after how many of them a book they touch is crossed."""
-    board = Board()
+    """Play a feed of snapshots. Returns the events by type, and how many of the books are crossed."""
     counts: Counter[str] = Counter()
     crossed = 0
     for chunk in chunks:
         for event in chunk:
             counts[type(event).__name__] += 1
-            board.apply(event)
-            match event:
-                case BookSnapshot():
-                    touched = {event.asset_id}
-                case BookDelta():
-                    touched = {change[0] for change in event.changes}
-                case _:
-                    continue
-            crossed += any(
-                (book := board.books.get(asset_id)) is not None and book.ready and book.crossed for asset_id in touched
-            )
+            if isinstance(event, BookSnapshot) and event.bids and event.asks:
+                crossed += max(event.bids)[0] >= min(event.asks)[0]
     return dict(sorted(counts.items())), crossed

@@ -12,10 +12,11 @@ from polymarket_agent.adapters.recordings import parquet
 from polymarket_agent.adapters.recordings.catalogue import mutual_pairs
 from polymarket_agent.adapters.recordings.exact import EARLIEST_MS, LATEST_MS
 from polymarket_agent.domain.events import LevelChange
+from polymarket_agent.domain.market import AssetId
 from polymarket_agent.domain.money import MICRO, PRICE_GRID, Price, Shares
 from polymarket_agent.errors import RecordingError
 
-__all__ = ["NO_CLAIM", "TICK_COLUMNS", "TickRows", "TickScan", "RowDecoder", "scan_file", "unpack_claim"]
+__all__ = ["NO_CLAIM", "TICK_COLUMNS", "RowDecoder", "TickRows", "TickScan", "scan_file", "unpack_claim"]
 
 TICK_COLUMNS = ("timestamp", "price", "size", "best_bid", "best_ask", "side", "event_type", "asset_id")
 
@@ -35,7 +36,7 @@ class TickRows(NamedTuple):
     """
 
     at_ms: list[int]
-    assets: list[str]
+    assets: list[AssetId]
     is_bid: list[bool]
     prices: list[Price]
     sizes: list[Shares]
@@ -44,10 +45,15 @@ class TickRows(NamedTuple):
     trades: list[int]
     dropped: Counter[str]
 
+    def before(self, end: int) -> TickRows:
+        """Return the rows before `end`, which is after the last trade."""
+        columns: Any = [column[:end] for column in self[:7]]
+        return TickRows(*columns, self.trades, self.dropped)
+
     def changes(self, start: int, end: int) -> Iterator[LevelChange]:
         """Yield rows as changes; made as they are taken, which is twice as fast as keeping them."""
         part = slice(start, end)
-        return zip(self.assets[part], self.is_bid[part], self.prices[part], self.sizes[part], strict=True)  # type: ignore[return-value]
+        return zip(self.assets[part], self.is_bid[part], self.prices[part], self.sizes[part], strict=True)
 
 
 def unpack_claim(claim: int) -> tuple[int, int]:
@@ -76,7 +82,7 @@ class RowDecoder:
         if last < 0 or last in rows.trades[-1:] or (last > 0 and rows.mirrored[last - 1]):
             return rows
         self._held = batch.slice(last)
-        return TickRows(*(column[:last] for column in rows[:7]), trades=rows.trades, dropped=dropped)  # type: ignore[arg-type]
+        return rows.before(last)
 
     def rest(self, pa: Any) -> TickRows | None:
         """Return the row that still waits at the end of the file."""
@@ -154,12 +160,12 @@ def _decode(pa: Any, batch: Any, columns: _Columns) -> TickRows:
     names, indices = parquet.texts(batch["asset_id"])
     return TickRows(
         at_ms=parquet.integers(times),
-        assets=list(map(names.__getitem__, indices)),
+        assets=list(map([AssetId(name) for name in names].__getitem__, indices)),
         is_bid=list(map((False, True).__getitem__, parquet.integers(is_bid))),
-        prices=parquet.integers(prices),  # type: ignore[arg-type]
-        sizes=parquet.integers(sizes),  # type: ignore[arg-type]
+        prices=parquet.integers(prices),
+        sizes=parquet.integers(sizes),
         claims=parquet.integers(pc.if_else(beaten, NO_CLAIM, packed)),
-        mirrored=parquet.integers(_mirrored(pa, is_change, (times, prices, sizes, is_bid), batch["asset_id"])),  # type: ignore[arg-type]
+        mirrored=parquet.integers(_mirrored(pa, is_change, (times, prices, sizes, is_bid), batch["asset_id"])),
         trades=pc.indices_nonzero(pc.invert(is_change)).to_pylist(),
         dropped=Counter(),
     )

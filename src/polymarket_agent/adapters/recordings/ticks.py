@@ -16,9 +16,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from polymarket_agent.adapters.recordings import parquet
 from polymarket_agent.adapters.recordings.base import CHUNK_EVENTS, Chunks, Recording, RecordingFeed
+from polymarket_agent.adapters.recordings.tally import Tally, event_counts
+from polymarket_agent.adapters.recordings.tick_check import TickCheck
 from polymarket_agent.adapters.recordings.tick_rows import (
     NO_CLAIM,
     TICK_COLUMNS,
@@ -207,3 +210,18 @@ class TickRecording(Recording):
                 yield rows
         except RecordingError:
             dropped["the rest of a damaged Parquet file"] += 1
+
+    def inspect(self) -> dict[str, Any]:
+        """Return what the recording holds, and whether its best prices agree with the books built from it."""
+        tally = Tally(self.assumptions.gap_s)
+        check = TickCheck()
+        for rows in self.rows(Counter()):
+            check.take(rows, tally)
+        tally.crossed = check.crossed
+        tally.markets.update(market.condition_id for market in self.markets())
+        feed = self.feed()
+        events = event_counts(feed.chunks())
+        tally.dropped = feed.dropped
+        return tally.report(
+            path=str(self.path), kind=self.kind, title=self.title, engine_events=events, **check.report()
+        )

@@ -98,11 +98,10 @@ class ReferenceTicks(_LookOnly):
                 continue
             try:
                 fields = tuple(next(csv.reader([line.decode("utf-8")])))
-                if len(fields) != len(REFERENCE_HEADER):
-                    raise BadRowError("a cut last line" if reader.unterminated else "a row with missing fields")
-                if not fields[2].isdecimal():
-                    raise BadRowError("a number that is not an exact amount")
-                yield milliseconds(fields[0]), milliseconds(fields[4]), fields
+                if len(fields) != len(REFERENCE_HEADER) or not fields[2].isdecimal():
+                    dropped["a cut last line" if reader.unterminated else "a row of another shape"] += 1
+                else:
+                    yield milliseconds(fields[0]), milliseconds(fields[4]), fields
             except (UnicodeDecodeError, csv.Error, StopIteration):
                 dropped["a row that is not text"] += 1
             except BadRowError as error:

@@ -2,8 +2,9 @@
 
 A hash covers more than the levels, and websocket messages leave part of that out. So each asset has a short list
 of candidates (minimum order size, neg-risk flag, last trade price), and what matched is tried first next time.
-A claim that fits none may still be right: in a burst it can be that of a later state of the same millisecond, and
-its last trade price can be one that is published a moment later. It waits for both before it counts as unmatched.
+A claim that fits none may still be right: in a burst it can be that of a later state of the same millisecond, its
+last trade price can be one that is published a moment later, and a `best_bid_ask` message comes just before the
+change that it speaks of. It waits for these before it counts as unmatched.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from polymarket_agent.adapters.polymarket.wire import (
 from polymarket_agent.domain.book import OrderBook
 from polymarket_agent.domain.market import AssetId
 from polymarket_agent.domain.money import MICRO, Price, Shares, complement, decimal_text
+from polymarket_agent.errors import VenueDataError
 
 __all__ = ["ClaimCheck"]
 
@@ -59,6 +61,10 @@ class _Side:
 
 def _level_text(at: int, size: int) -> str:
     return f'{{"price":"{decimal_text(at)}","size":"{decimal_text(size)}"}}'
+
+
+def _levels(side: Iterable[WireLevel]) -> list[tuple[Price, Shares]]:
+    return [(price_of(level.price), Shares(micro_of(level.size))) for level in side]
 
 
 class _Waiting:
@@ -104,7 +110,8 @@ class _Asset:
                         f'"min_order_size":"{size}","tick_size":"{self.tick_size}","neg_risk":{neg_risk},'
                         f'"last_trade_price":"{last_trade}"}}'.encode()
                     )
-                    if (found := whole.hexdigest()) in wanted:
+                    found: str = whole.hexdigest()
+                    if found in wanted:
                         self._prefer(size, neg_risk)
                         return found
         return None
@@ -164,10 +171,7 @@ class ClaimCheck:
         asset = self._asset(message.asset_id, message.market)
         asset.market = message.market or asset.market
         asset.bids, asset.asks = _Side(message.bids), _Side(message.asks)
-        levels = (
-            [(price_of(x.price), Shares(micro_of(x.size))) for x in side] for side in (message.bids, message.asks)
-        )
-        asset.book.replace(*levels, message.timestamp)
+        asset.book.replace(_levels(message.bids), _levels(message.asks), message.timestamp)
         if message.tick_size:
             asset.tick_size = text_of(message.tick_size)
         if message.last_trade_price is not None:
@@ -180,6 +184,8 @@ class ClaimCheck:
         if message.neg_risk is not None:
             asset.neg_risks.sort(key=lambda each: each != ("true" if message.neg_risk else "false"))
         self._check_hash(asset, message.timestamp, message.hash)
+        if asset.waiting_best:
+            self._settle_best(asset, message.timestamp)
         self.crossed += asset.book.crossed
 
     def _changes(self, message: WirePriceChange) -> None:
@@ -192,6 +198,8 @@ class ClaimCheck:
                 asset.book.update(is_bid, at, size)
                 (asset.bids if is_bid else asset.asks).set(at, size)
             self._check_hash(asset, message.timestamp, entry.hash)
+            if asset.waiting_best:
+                self._settle_best(asset, message.timestamp)
             if entry.best_bid is not None or entry.best_ask is not None:
                 self._check_best(asset, message.timestamp, entry.best_bid, entry.best_ask)
         self.crossed += any(asset.book.ready and asset.book.crossed for asset in touched.values())
@@ -263,15 +271,23 @@ class ClaimCheck:
         if not asset.book.ready:
             self.best["uncheckable"] += 1
             return
-        self.best["checked"] += 1
         top = asset.book.top
-        claim = (micro_of(best_bid) if best_bid else top[0], (micro_of(best_ask) or MICRO) if best_ask else top[1])
-        still = [(at, wanted) for at, wanted in asset.waiting_best if at == at_ms]
-        missing = [(at, wanted) for at, wanted in still if wanted != top]
-        self.best["matched"] += len(still) - len(missing)
-        self.best["matched_in_burst"] += len(still) - len(missing)
+        try:
+            claim = (micro_of(best_bid) if best_bid else top[0], (micro_of(best_ask) or MICRO) if best_ask else top[1])
+        except VenueDataError:
+            self.best["uncheckable"] += 1
+            return
+        self.best["checked"] += 1
         if claim == top:
             self.best["matched"] += 1
         else:
-            missing.append((at_ms, claim))
-        asset.waiting_best = missing[-_MAX_WAITING:]
+            asset.waiting_best = [*asset.waiting_best, (at_ms, claim)][-_MAX_WAITING:]
+
+    def _settle_best(self, asset: _Asset, at_ms: int) -> None:
+        """Compare claims that wait with a new state, unless that is younger than they are."""
+        top = asset.book.top
+        still = [(claimed_ms, claim) for claimed_ms, claim in asset.waiting_best if claimed_ms >= at_ms]
+        asset.waiting_best = [each for each in still if each[1] != top]
+        found = len(still) - len(asset.waiting_best)
+        self.best["matched"] += found
+        self.best["matched_in_burst"] += found

@@ -1,0 +1,182 @@
+"""What commands share: options, errors as one sentence, and where the ledger is."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+
+import typer
+
+from polymarket_agent.errors import AgentError, ConfigError
+
+if TYPE_CHECKING:
+    from polymarket_agent.config import Config
+
+__all__ = [
+    "CONFIG_NAME",
+    "ConfigOption",
+    "DbOption",
+    "JsonOption",
+    "LimitOption",
+    "command",
+    "effective_config",
+    "ledger_path",
+    "print_json",
+    "print_table",
+    "safe_text",
+]
+
+CONFIG_NAME = "polymarket-agent.yaml"
+RUNS_FOLDER = Path("runs")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help=f"The config file; {CONFIG_NAME} if that exists, else defaults.")
+]
+DbOption = Annotated[Path | None, typer.Option("--db", help="The ledger file; else the one of the config.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most this many, newest first.")]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def command(function: Callable[P, R]) -> Callable[P, R]:
+    """Turn every error of ours into one sentence and an exit code; nobody sees a traceback.
+
+    With `--json` the sentence is an object on standard output: {"error", "hint", "exit_code"}.
+    """
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except AgentError as error:
+            _fail(str(error), error.hint, error.exit_code, as_json=bool(kwargs.get("as_json")))
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except (typer.Exit, typer.Abort, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            if os.environ.get("POLYMARKET_AGENT_DEBUG"):
+                raise
+            hint = "this is a defect; run it again with POLYMARKET_AGENT_DEBUG=1 and report what it prints"
+            _fail(f"{type(error).__name__}: {error}", hint, 1, as_json=bool(kwargs.get("as_json")))
+
+    return run
+
+
+def _fail(message: str, hint: str, code: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"error": message, "hint": hint, "exit_code": code})
+    else:
+        typer.echo(f"error: {safe_text(message)}", err=True)
+        if hint:
+            typer.echo(f"hint: {safe_text(hint)}", err=True)
+    raise typer.Exit(code)
+
+
+def effective_config(path: Path | None) -> Config:
+    """Return the config of a file, or of the usual file if that exists, or the defaults; with the environment."""
+    from polymarket_agent.config_file import load_config, parse_config
+
+    if path is None and not Path(CONFIG_NAME).is_file():
+        return parse_config("mode: paper\n", source="the defaults", environ=os.environ)
+    return load_config(path or Path(CONFIG_NAME), os.environ)
+
+
+def ledger_path(db: Path | None, config: Path | None) -> Path:
+    """Return the ledger that a reading command means: named, configured, or the newest of `runs/`."""
+    if db is not None:
+        return db
+    configured = effective_config(config).database
+    if configured.is_file() or not RUNS_FOLDER.is_dir():
+        return configured
+    recent = sorted(RUNS_FOLDER.glob("*.db"), key=lambda path: path.stat().st_mtime)
+    return recent[-1] if recent else configured
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on standard output."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def safe_text(text: str) -> str:
+    """Make text from outside harmless on a terminal: control and direction marks become visible."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str, title: str = "") -> None:
+    """Print rows as a table for a person, with the given columns of each row."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        typer.echo(empty)
+        return
+    table = Table(title=title or None, box=None, pad_edge=False, title_justify="left", header_style="bold")
+    for column in columns:
+        numeric = all(_is_number(row.get(column)) for row in rows)
+        table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="ellipsis")
+    for row in rows:
+        table.add_row(*(Text(safe_text(_cell(row.get(column)))) for column in columns))
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width, highlight=False).print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value)
+    return str(value)
+
+
+def _is_number(value: Any) -> bool:
+    if value is None or isinstance(value, bool):
+        return value is None
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def require_live_unlocked(config: Config, *, live_flag: bool) -> None:
+    """Refuse what asks for live trading: this version has paper only, and says which lock is which.
+
+    Raises:
+        LiveLockedError: `--live` or `mode: live` was given.
+    """
+    from polymarket_agent.config import Mode
+    from polymarket_agent.errors import LiveLockedError
+
+    if live_flag or config.mode is Mode.LIVE:
+        asked = " and ".join(
+            word for word, given in (("--live", live_flag), ("mode: live", config.mode is Mode.LIVE)) if given
+        )
+        raise LiveLockedError(
+            f"live trading was asked for ({asked}) and is not available in this version; nothing was sent",
+            hint="set mode: paper and leave out --live",
+        )
+
+
+def positive_speed(value: float | None) -> float | None:
+    """Return a replay speed, or None for as fast as possible.
+
+    Raises:
+        ConfigError: zero, negative or not finite.
+    """
+    if value is None:
+        return None
+    if not 0 < value < 1_000_000:
+        raise ConfigError(f"--speed {value} is not a speed; 1 is real time, 60 a minute a second")
+    return value

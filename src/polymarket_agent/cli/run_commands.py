@@ -1,0 +1,248 @@
+"""Commands that trade: run and tick."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from polymarket_agent.cli.common import (
+    RUNS_FOLDER,
+    ConfigOption,
+    DbOption,
+    JsonOption,
+    command,
+    effective_config,
+    positive_speed,
+    print_json,
+    require_live_unlocked,
+    safe_text,
+)
+from polymarket_agent.errors import UsageError
+
+if TYPE_CHECKING:
+    from polymarket_agent.config import Config
+    from polymarket_agent.domain.market import Market
+    from polymarket_agent.orchestrator import Orchestrator
+    from polymarket_agent.ports import EventFeed
+
+__all__ = ["register"]
+
+LiveFlag = Annotated[bool, typer.Option("--live", help="One of the locks of live trading; not in this version.")]
+LogOption = Annotated[str, typer.Option("--log-level", help="debug, info, warning or error, to standard error.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(run)
+    app.command()(tick)
+
+
+@command
+def run(
+    config: ConfigOption = None,
+    feed: Annotated[
+        str | None, typer.Option("--feed", help="`demo`, or the path of a recording; else the live market data.")
+    ] = None,
+    speed: Annotated[
+        float | None, typer.Option(help="Replay speed: 1 is real time; absent is as fast as it goes.")
+    ] = None,
+    markets: Annotated[
+        Path | None, typer.Option(help="Gamma JSON with the markets of a recording: names, fees, tick sizes.")
+    ] = None,
+    db: DbOption = None,
+    stop_after: Annotated[float | None, typer.Option("--for", min=0.1, help="Stop after this many seconds.")] = None,
+    live: LiveFlag = False,
+    log_level: LogOption = "warning",
+    as_json: JsonOption = False,
+) -> None:
+    """Trade until stopped (Ctrl-C) or until the recording ends."""
+    from polymarket_agent import log
+
+    if log_level not in log.LEVELS:
+        raise UsageError(f"--log-level {log_level} is not one of {', '.join(log.LEVELS)}")
+    log.configure(log_level)
+    settings = effective_config(config)
+    require_live_unlocked(settings, live_flag=live)
+    replay_speed = positive_speed(speed)
+    if feed is None and (speed is not None or markets is not None):
+        raise UsageError("--speed and --markets belong to a recording; name one with --feed")
+    path = _ledger_for(settings, db, feed)
+    summary = asyncio.run(_trade(settings, path, feed, replay_speed, markets, stop_after, quiet=as_json))
+    summary["ledger"] = str(path)
+    if as_json:
+        print_json(summary)
+    else:
+        _print_summary(summary)
+
+
+@command
+def tick(config: ConfigOption = None, db: DbOption = None, live: LiveFlag = False, as_json: JsonOption = False) -> None:
+    """Look at the markets once, decide once, and stop."""
+    from polymarket_agent import log
+
+    log.configure("warning")
+    settings = effective_config(config)
+    require_live_unlocked(settings, live_flag=live)
+    path = db or settings.database
+    summary = asyncio.run(_tick(settings, path))
+    summary["ledger"] = str(path)
+    if as_json:
+        print_json(summary)
+    else:
+        _print_summary(summary)
+
+
+def _ledger_for(settings: Config, db: Path | None, feed: str | None) -> Path:
+    """Return the ledger of a run. A replay that names none gets an empty one of its own under `runs/`."""
+    if db is not None:
+        return db
+    if feed is None or "database" in settings.model_fields_set:
+        settings.database.parent.mkdir(parents=True, exist_ok=True)
+        return settings.database
+    RUNS_FOLDER.mkdir(exist_ok=True)
+    path = RUNS_FOLDER / f"{Path(feed).name.split('.')[0] or 'replay'}.db"
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return path
+
+
+async def _trade(
+    settings: Config,
+    path: Path,
+    feed: str | None,
+    speed: float | None,
+    markets: Path | None,
+    stop_after: float | None,
+    *,
+    quiet: bool,
+) -> dict[str, Any]:
+    from polymarket_agent.db import Database
+    from polymarket_agent.orchestrator import Orchestrator
+
+    source = _replay_feed(feed, markets, speed) if feed is not None else await _live_feed(settings)
+    with Database(path) as db, Orchestrator(settings, db, source) as orchestrator:
+        _stop_on_signals(orchestrator)
+        loop = asyncio.get_running_loop()
+        if stop_after is not None:
+            loop.call_later(stop_after, orchestrator.stop)
+        if quiet or not sys.stdout.isatty():
+            return await orchestrator.run()
+        from polymarket_agent.cli.live_view import show_while
+
+        return await show_while(orchestrator, speed=speed)
+
+
+def _stop_on_signals(orchestrator: Orchestrator) -> None:
+    """The first Ctrl-C (or SIGTERM) ends the run after the event it is at; the second one ends the process."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        orchestrator.stop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop)
+
+
+def _replay_feed(feed: str, markets: Path | None, speed: float | None) -> EventFeed:
+    from polymarket_agent.adapters.pacing import PacedFeed
+
+    source: EventFeed
+    if feed == "demo":
+        from polymarket_agent.adapters.scenario import ScenarioFeed
+
+        source = ScenarioFeed()
+    else:
+        from polymarket_agent.adapters.recordings import open_recording
+
+        source = open_recording(Path(feed), markets=_listed(markets)).feed()
+    return source if speed is None else PacedFeed(source, speed=speed)
+
+
+def _listed(path: Path | None) -> list[Market]:
+    if path is None:
+        return []
+    from polymarket_agent.adapters.polymarket.listing_file import read_markets
+
+    return read_markets(path)
+
+
+async def _watched(settings: Config) -> tuple[Any, list[Market], list[Any]]:
+    """Return the reader, the markets that the config wants watched, and their groups."""
+    from polymarket_agent.cli.market_commands import market_data
+    from polymarket_agent.ports import MarketQuery
+
+    data = market_data(settings, None)
+    try:
+        wanted = settings.feed
+        query = MarketQuery(text=wanted.search, slugs=wanted.slugs, limit=wanted.limit)
+        found = list(await data.markets(query))
+        if not found:
+            raise UsageError(
+                "no open market matches the config's feed section", hint="see: polymarket-agent markets list"
+            )
+    except BaseException:
+        await data.aclose()
+        raise
+    return data, found, []
+
+
+async def _live_feed(settings: Config) -> EventFeed:
+    from polymarket_agent.adapters.pacing import TickingFeed
+    from polymarket_agent.clock import SystemClock
+    from polymarket_agent.config import FeedSource
+
+    data, found, groups = await _watched(settings)
+    clock = SystemClock()
+    source: EventFeed
+    if settings.feed.source is FeedSource.CLI:
+        from polymarket_agent.adapters.cli_source import CliFeed
+
+        source = CliFeed(data, found, clock=clock, every_s=settings.feed.poll_s)
+    else:
+        from polymarket_agent.adapters.polymarket.feed import PolymarketFeed
+
+        source = PolymarketFeed(found, data=data, groups=groups, clock=clock, url=settings.feed.market_ws_url)
+    return TickingFeed(source, clock)
+
+
+async def _tick(settings: Config, path: Path) -> dict[str, Any]:
+    from polymarket_agent.adapters.pacing import SnapshotFeed
+    from polymarket_agent.clock import SystemClock
+    from polymarket_agent.db import Database
+    from polymarket_agent.orchestrator import Orchestrator
+
+    data, found, groups = await _watched(settings)
+    settle_ms = settings.paper.latency_ms + 50
+    source = SnapshotFeed(data, found, SystemClock(), groups=groups, settle_ms=settle_ms)
+    with Database(path) as db, Orchestrator(settings, db, source) as orchestrator:
+        summary = await orchestrator.run()
+    return {**summary, "books_not_read": source.failures}
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    fills, orders = summary["fills"], summary["orders"]
+    states = ", ".join(f"{name.lower()} {number}" for name, number in orders["by_state"].items()) or "none"
+    evidence = ", ".join(f"{name} {each['fills']}" for name, each in fills["by_evidence"].items()) or "none"
+    refusals = ", ".join(f"{name} {number}" for name, number in summary["refusals"].items()) or "none"
+    rate = f", {summary['events_per_s']:,} a second" if summary["events_per_s"] else ""
+    typer.echo(f"{safe_text(summary['feed'])}: {summary['ended']}")
+    typer.echo(f"events    {summary['events']['total']:,} in {summary['wall_s']} s{rate}")
+    typer.echo(f"orders    {orders['total']} ({states})")
+    typer.echo(f"fills     {fills['total']} by evidence: {evidence}")
+    typer.echo(f"refused   {refusals}")
+    for name, reason in summary["strategies_set_aside"].items():
+        typer.echo(f"set aside {safe_text(name)}: {safe_text(reason)}")
+    typer.echo(
+        f"equity    {summary['equity_usdc']} USDC, PnL {summary['pnl_usdc']} after fees of {summary['fees_usdc']}, "
+        f"cash {summary['cash_usdc']}"
+    )
+    typer.echo(f"ledger    {summary['ledger']}   more: polymarket-agent report --db {summary['ledger']}")
