@@ -46,7 +46,9 @@ scalars = (
     | st.sampled_from(["0.5", "1", "0", "-1", "NaN", "1e9", YES, NO, "BUY", "book", "0.01", "[]", "{}", "\ud800"])
 )
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=6
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
 )
 
 
@@ -87,7 +89,9 @@ def test_arbitrary_text_raises_nothing_but_a_data_error(raw: str) -> None:
     st.sampled_from([price_change(), book(), trade(), resolved(), price_change(change(YES))]),
     st.data(),
 )
-def test_a_frame_with_any_field_replaced_is_taken_whole_or_not_at_all(message: dict[str, Any], data: st.DataObject) -> None:
+def test_a_frame_with_any_field_replaced_is_taken_whole_or_not_at_all(
+    message: dict[str, Any], data: st.DataObject
+) -> None:
     """A mutated message gives only levels that a book can have, or raises and counts nothing."""
     mutated = mutate(message, data)
 

@@ -8,20 +8,19 @@ from typing import Any
 
 import msgspec
 
-from polymarket_agent.adapters.polymarket.exact import tick_size_of
 from polymarket_agent.adapters.polymarket.parse import MarketChannelParser
 from polymarket_agent.adapters.polymarket.wire import (
     WireBestBidAsk,
     WireBook,
     WireMessage,
     WirePriceChange,
-    WireResolved,
     WireTickSize,
     WireTrade,
     WireUnknown,
     decode_messages,
 )
 from polymarket_agent.adapters.recordings.base import Chunks, Recording, RecordingFeed, in_chunks
+from polymarket_agent.adapters.recordings.frame_scan import Sight, look, other_type, unwrapped
 from polymarket_agent.adapters.recordings.lines import LineReader
 from polymarket_agent.adapters.recordings.tally import Tally
 from polymarket_agent.adapters.recordings.verify import ClaimCheck
@@ -30,94 +29,7 @@ from polymarket_agent.domain.market import AssetId, Market
 from polymarket_agent.domain.money import Price
 from polymarket_agent.errors import VenueDataError
 
-__all__ = ["FrameRecording", "other_type", "unwrapped"]
-
-
-class Envelope(msgspec.Struct, gc=False):
-    """What tells a line that is no market-channel frame: a wrapped message, a real-time-data or a user frame."""
-
-    message: msgspec.Raw = msgspec.Raw()
-    fixture: str | None = None
-    topic: str | None = None
-    event_type: str | None = None
-    type: str | None = None
-    id: msgspec.Raw = msgspec.Raw()
-    status: str | None = None
-
-
-class _NewMarket(msgspec.Struct, gc=False):
-    event_type: str
-    market: str
-    assets_ids: list[str]
-    question: str = ""
-    outcomes: list[str] = []
-    order_price_min_tick_size: str | float | None = None
-    slug: str = ""
-
-
-_envelope = msgspec.json.Decoder(Envelope)
-_new_market = msgspec.json.Decoder(_NewMarket)
-
-
-def other_type(line: bytes) -> str | None:
-    """Return the name of a message that belongs to another channel, or None for a line that belongs to none."""
-    try:
-        envelope = _envelope.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    if envelope.topic:
-        return f"{envelope.topic}:{envelope.type or 'message'}"
-    if bytes(envelope.id) and envelope.status is not None and envelope.event_type is None:
-        return "trade"  # of the user channel, from before it had types
-    return None
-
-
-def unwrapped(line: bytes) -> bytes:
-    """Return the message inside a {"fixture", "message"} line; any other line as it is."""
-    if b'"message"' not in line:
-        return line
-    try:
-        envelope = _envelope.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return line
-    if not bytes(envelope.message) or envelope.event_type is not None:
-        return line
-    return bytes(envelope.message)
-
-
-class _Sight:
-    """What a pass over the frames tells about one market: its assets in order, and details of its listing."""
-
-    __slots__ = ("assets", "labels", "neg_risk", "question", "tick_size")
-
-    def __init__(self) -> None:
-        self.assets: dict[str, None] = {}
-        self.labels: tuple[str, ...] = ()
-        self.question = ""
-        self.tick_size: Price | None = None
-        self.neg_risk = False
-
-    def see(self, message: WireMessage) -> None:
-        """Take in a message of this market."""
-        match message:
-            case WireBook():
-                self.assets.setdefault(message.asset_id)
-                if message.tick_size and self.tick_size is None:
-                    self.tick_size = tick_size_of(message.tick_size)
-                self.neg_risk = self.neg_risk or bool(message.neg_risk)
-            case WirePriceChange():
-                for entry in message.entries:
-                    self.assets.setdefault(entry.asset_id)
-            case WireTrade() | WireBestBidAsk() | WireTickSize():
-                self.assets.setdefault(message.asset_id)
-            case WireResolved() if message.assets_ids:
-                self.name(message.assets_ids)
-            case _:
-                pass
-
-    def name(self, assets: list[str]) -> None:
-        """Take over the venue's order of the outcomes."""
-        self.assets = {**dict.fromkeys(assets), **self.assets}
+__all__ = ["FrameRecording"]
 
 
 class FrameRecording(Recording):
@@ -138,32 +50,13 @@ class FrameRecording(Recording):
     def markets(self) -> tuple[Market, ...]:
         """Return the markets of all assets that occur; read from the file once."""
         if self._markets is None:
-            sights: dict[str, _Sight] = {}
+            sights: dict[str, Sight] = {}
             for line, _ in self.lines(Counter()):
-                try:
-                    for message in decode_messages(line):
-                        if not isinstance(message, WireUnknown):
-                            sights.setdefault(message.market, _Sight()).see(message)
-                except VenueDataError:
-                    continue
-                if b'"new_market"' in line:
-                    self._see_listing(line, sights)
+                look(line, sights)
             self._markets = tuple(dict.fromkeys(self._found(sights)))
         return self._markets
 
-    @staticmethod
-    def _see_listing(line: bytes, sights: dict[str, _Sight]) -> None:
-        try:
-            listing = _new_market.decode(line)
-            sight = sights.setdefault(listing.market, _Sight())
-            sight.name(listing.assets_ids)
-            sight.question, sight.labels = listing.question, tuple(listing.outcomes[:2])
-            if listing.order_price_min_tick_size:
-                sight.tick_size = tick_size_of(listing.order_price_min_tick_size)
-        except (msgspec.MsgspecError, UnicodeDecodeError, VenueDataError):
-            return
-
-    def _found(self, sights: dict[str, _Sight]) -> Iterator[Market]:
+    def _found(self, sights: dict[str, Sight]) -> Iterator[Market]:
         for condition_id, sight in sights.items():
             assets = [asset for asset in sight.assets if asset.isascii() and asset.isdigit()]
             paired = bool(condition_id) and len(assets) in (1, 2)

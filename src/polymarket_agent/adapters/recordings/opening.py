@@ -14,7 +14,8 @@ from polymarket_agent.adapters.recordings import parquet
 from polymarket_agent.adapters.recordings.base import Assumptions, Recording
 from polymarket_agent.adapters.recordings.catalogue import Catalogue
 from polymarket_agent.adapters.recordings.depth import DepthBooks, DepthTrades
-from polymarket_agent.adapters.recordings.frames import FrameRecording, other_type, unwrapped
+from polymarket_agent.adapters.recordings.frame_scan import other_type, unwrapped
+from polymarket_agent.adapters.recordings.frames import FrameRecording
 from polymarket_agent.adapters.recordings.history import HISTORY_COLUMNS, DailyCloses
 from polymarket_agent.adapters.recordings.lines import LineReader
 from polymarket_agent.adapters.recordings.quotes import QUOTE_COLUMNS, HourlyQuotes

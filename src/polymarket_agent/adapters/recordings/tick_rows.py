@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from math import gcd
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from polymarket_agent.adapters.recordings import parquet
 from polymarket_agent.adapters.recordings.catalogue import mutual_pairs
@@ -41,14 +41,14 @@ class TickRows(NamedTuple):
     prices: list[Price]
     sizes: list[Shares]
     claims: list[int]
-    mirrored: list[bool]
+    mirrored: list[int]
     trades: list[int]
     dropped: Counter[str]
 
     def before(self, end: int) -> TickRows:
         """Return the rows before `end`, which is after the last trade."""
         columns: Any = [column[:end] for column in self[:7]]
-        return TickRows(*columns, self.trades, self.dropped)
+        return TickRows._make((*columns, self.trades, self.dropped))
 
     def changes(self, start: int, end: int) -> Iterator[LevelChange]:
         """Yield rows as changes; made as they are taken, which is twice as fast as keeping them."""
@@ -162,8 +162,8 @@ def _decode(pa: Any, batch: Any, columns: _Columns) -> TickRows:
         at_ms=parquet.integers(times),
         assets=list(map([AssetId(name) for name in names].__getitem__, indices)),
         is_bid=list(map((False, True).__getitem__, parquet.integers(is_bid))),
-        prices=parquet.integers(prices),
-        sizes=parquet.integers(sizes),
+        prices=cast("list[Price]", parquet.integers(prices)),
+        sizes=cast("list[Shares]", parquet.integers(sizes)),
         claims=parquet.integers(pc.if_else(beaten, NO_CLAIM, packed)),
         mirrored=parquet.integers(_mirrored(pa, is_change, (times, prices, sizes, is_bid), batch["asset_id"])),
         trades=pc.indices_nonzero(pc.invert(is_change)).to_pylist(),

@@ -26,6 +26,8 @@ __all__ = ["ScenarioFeed"]
 
 _STEP_MS = 250
 _LEVELS = 6
+_PULL = 0.3  # part of the distance to the path that is made good each second
+_IMPACT = 0.9  # how far a trade that takes the whole level moves the fair price, in half spreads
 _EDGE = 0.96  # beyond it the venue shrinks the tick size to 0.001
 _FINE_TICK = Price(1_000)
 
@@ -118,7 +120,8 @@ class _Actor:
         part = (second - start) / (end - start) if end > start else 1.0
         target = before + (after - before) * min(1.0, part)
         noise = self._random.gauss(0.0, self.script.noise) * math.sqrt(_STEP_MS / 1_000)
-        self._fair = min(0.995, max(0.005, self._fair + 0.25 * (target - self._fair) + noise))
+        pull = _PULL * _STEP_MS / 1_000 * (target - self._fair)
+        self._fair = min(0.995, max(0.005, self._fair + pull + noise))
         return after - before
 
     def _leg(self, second: float) -> tuple[tuple[int, float], tuple[int, float]]:
@@ -161,6 +164,8 @@ class _Actor:
         size = min(shown, int(self._random.lognormvariate(3.6, 0.9) * 100) * LOT)
         if size <= 0:
             return
+        # Takers know something: the price goes their way, and the maker who met them learns it afterwards.
+        self._fair += (1 if buys else -1) * _IMPACT * self.script.half_spread * min(1.0, size / shown)
         yield self._show([((not buys, at), shown - size)], at_ms)
         first, second = self.script.market.asset_ids
         self._trades += 1
