@@ -10,7 +10,7 @@ import msgspec
 
 from polymarket_agent.adapters.polymarket.exact import Number, asset_id_of, micro_of, nearest_micro
 from polymarket_agent.adapters.polymarket.parse import snapshot_of
-from polymarket_agent.adapters.polymarket.wire import WireBook, WireLevel, excerpt_of
+from polymarket_agent.adapters.polymarket.wire import WireBook, WireLevel, excerpt_of, with_numbers_as_text
 from polymarket_agent.domain.book import BookIdentity, book_hash
 from polymarket_agent.domain.events import BookSnapshot, TradePrint
 from polymarket_agent.domain.market import AssetId
@@ -176,11 +176,14 @@ def parse_public_trades(raw: bytes | str, received_ms: int = 0) -> tuple[list[Tr
 
 
 def _wire_book(raw: bytes | str | msgspec.Raw) -> WireBook:
+    plain = raw if isinstance(raw, bytes | str) else bytes(raw)
     try:
-        return _decode_book(raw)
+        try:
+            return _decode_book(plain)
+        except msgspec.ValidationError:
+            return msgspec.convert(with_numbers_as_text(plain), _RestBook, strict=False)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        shown = raw if isinstance(raw, bytes | str) else bytes(raw)
-        raise VenueDataError(f"a book of the venue is malformed: {error}", excerpt=excerpt_of(shown)) from error
+        raise VenueDataError(f"a book of the venue is malformed: {error}", excerpt=excerpt_of(plain)) from error
 
 
 def _levels(levels: list[WireLevel]) -> Iterable[Any]:

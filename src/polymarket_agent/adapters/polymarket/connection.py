@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from random import Random
 from typing import NoReturn, Protocol
 
@@ -107,7 +108,7 @@ class Connection:
             self._frames = 0
             reason = await self._connect_once(session)
             failures = 0 if self._frames else failures + 1
-            self._lose(self._keeper.asset_ids, reason, due_at=float("inf"))
+            self._lose(self._keeper.asset_ids, reason, due_at=inf)
             wait = self._backoff_s(failures)
             _log.warning("connection_lost", reason=reason, retry_in_s=wait, assets=len(self._keeper.asset_ids))
             await asyncio.sleep(wait)
@@ -141,7 +142,7 @@ class Connection:
         self._heard_at = self._now()
         self._keeper.want(self._keeper.asset_ids, self._now() + self._policy.snapshot_wait_s)
         try:
-            await socket.send_str(subscription(self._keeper.asset_ids))
+            await socket.send_str(_subscription(self._keeper.asset_ids))
         except (aiohttp.ClientError, OSError) as error:
             return f"the subscription could not be sent: {error}"
         async with asyncio.TaskGroup() as tasks:
@@ -270,7 +271,7 @@ class Connection:
         return now
 
 
-def subscription(asset_ids: Sequence[AssetId]) -> str:
+def _subscription(asset_ids: Sequence[AssetId]) -> str:
     """Return the first frame of a connection."""
     frame = {"type": "market", "assets_ids": list(asset_ids), "custom_feature_enabled": True}
     return msgspec.json.encode(frame).decode()

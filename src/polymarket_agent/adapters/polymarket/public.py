@@ -132,11 +132,11 @@ class PolymarketPublic:
             VenueError: the venue cannot be read.
         """
         found: list[BookSnapshot] = []
-        wanted = set(asset_ids)
         for chunk in _chunks(asset_ids, MAX_BOOKS_A_REQUEST):
             books, dropped = parse_books(await self._clob.post("/books", [{"token_id": each} for each in chunk]))
             self._note(dropped, "books")
-            found += [book for book in books if book.asset_id in wanted]
+            asked_for = set(chunk)
+            found += [book for book in books if book.asset_id in asked_for]
         return found
 
     async def price_history(self, asset_id: AssetId, interval: Interval) -> list[PricePoint]:

@@ -8,6 +8,7 @@ changes that arrive while it is fetched are kept, and those that are not older t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 
 from polymarket_agent.domain.board import Board
 from polymarket_agent.domain.events import BookDelta, BookSnapshot, Event, Gap, LevelChange, MarketListed
@@ -34,10 +35,7 @@ class BookKeeper:
             self.board.apply(MarketListed(market, 0))
             self.asset_ids += (first, second)
             self._sibling |= {first: second, second: first}
-
-    def wants(self, asset_id: AssetId) -> bool:
-        """Whether the book of an asset is not known."""
-        return asset_id in self._due
+        self._due |= dict.fromkeys(self.asset_ids, inf)  # unknown until a connection is there to bring them
 
     def with_siblings(self, asset_ids: Iterable[AssetId]) -> tuple[AssetId, ...]:
         """Return the assets of this connection among these, each with the other outcome of its market."""

@@ -29,6 +29,7 @@ __all__ = [
     "WireUnknown",
     "decode_messages",
     "excerpt_of",
+    "with_numbers_as_text",
 ]
 
 PONG = "PONG"
@@ -167,6 +168,16 @@ def excerpt_of(raw: bytes | str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
+def with_numbers_as_text(raw: bytes | str) -> Any:
+    """Return decoded JSON in which every number stands as it was written.
+
+    Raises:
+        ValueError: not JSON.
+        RecursionError: nested too deeply.
+    """
+    return json.loads(raw, parse_float=str, parse_int=str, parse_constant=str)
+
+
 def decode_messages(raw: bytes | str) -> list[WireMessage]:
     """Return the messages of one frame: an object, an array of mixed objects, or nothing for `PONG` and `[]`.
 
@@ -182,7 +193,7 @@ def decode_messages(raw: bytes | str) -> list[WireMessage]:
             return _decode_array(raw) if is_array else [_decode_one(raw)]
         except msgspec.ValidationError:
             # A number that is no string, or a type that we do not know: slower, with every number as its text.
-            found = json.loads(raw, parse_float=str, parse_int=str, parse_constant=str)
+            found = with_numbers_as_text(raw)
             return [_message_of(each) for each in (found if is_array else [found])]
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise VenueDataError(

@@ -100,7 +100,8 @@ def _kind_by_columns(path: Path) -> type[Recording]:
 
 def _kind_by_lines(path: Path) -> type[Recording]:
     seen: Counter[str] = Counter()
-    for line in islice(LineReader(path, seen, _LOOK_BYTES), _LINES_LOOKED_AT):
+    damage: Counter[str] = Counter()
+    for line in islice(LineReader(path, damage, _LOOK_BYTES), _LINES_LOOKED_AT):
         stripped = line.strip()
         if tuple(stripped.decode("utf-8", "replace").split(",")) == REFERENCE_HEADER:
             return ReferenceTicks
@@ -110,7 +111,7 @@ def _kind_by_lines(path: Path) -> type[Recording]:
                 return found
             seen[found] += 1
     if not seen:
-        raise _unknown(path, "it holds no line")
+        raise _unknown(path, f"it holds nothing but {next(iter(damage))}" if damage else "it holds no line")
     raise _unknown(path, f"it begins with {seen.most_common(1)[0][0]}")
 
 

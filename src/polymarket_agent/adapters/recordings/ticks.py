@@ -177,7 +177,8 @@ class TickRecording(Recording):
     def markets(self) -> tuple[Market, ...]:
         """Return the markets of the assets, paired by their mirrored rows."""
         scan = self.scan()
-        tick_size = next((size for size in TICK_SIZES if scan.grid % size == 0), TICK_SIZES[-1])
+        # The usual grid, or a finer one when a price needs it: few prices do not prove a coarser one.
+        tick_size = next((t for t in TICK_SIZES if t <= 10_000 and scan.grid % t == 0), TICK_SIZES[-1])
         markets: dict[str, Market] = {}
         for asset in scan.assets:
             if asset in markets:
