@@ -45,6 +45,7 @@ class Watcher(Strategy):
             self.subscribe_trade_ticks(instrument_id)
 
     def on_order_book_deltas(self, deltas):
+        del deltas
         self.seen += 1
 
 

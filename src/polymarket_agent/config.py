@@ -157,6 +157,7 @@ class FeedConfig(_Section):
 
     source: FeedSource = FeedSource.WEBSOCKET
     slugs: tuple[str, ...] = Field((), max_length=200, description="markets by name; none means the most traded")
+    groups: tuple[str, ...] = Field((), max_length=50, description="groups of markets (the venue's events) by slug")
     search: str = Field("", max_length=200, description="or the markets that a search finds")
     limit: Whole = Field(10, ge=1, le=200, description="at most this many markets")
     clob_url: str = "https://clob.polymarket.com"

@@ -50,7 +50,7 @@ async def listening(
         feed = PolymarketFeed(
             markets or (ONE,),
             clock=ManualClock(AT_MS),
-            source=shelf or BookShelf(),
+            data=shelf or BookShelf(),
             groups=groups,
             url=f"ws://{address}/ws/market",
             policy=policy,

@@ -101,7 +101,7 @@ async def test_a_refused_connection_is_tried_again() -> None:
     venue, shelf = ChannelVenue(opening), BookShelf()
     async with serve(venue.handle) as address:
         url, port = f"ws://{address}/ws/market", int(address.rpartition(":")[2])
-    feed = PolymarketFeed([ONE], clock=ManualClock(AT_MS), source=shelf, url=url, policy=QUICK)
+    feed = PolymarketFeed([ONE], clock=ManualClock(AT_MS), data=shelf, url=url, policy=QUICK)
     async with aclosing(feed.events()) as events, asyncio.TaskGroup() as tasks:  # type: ignore[type-var]
         reader = Reader(events)
         first_book = tasks.create_task(reader.next(BookSnapshot))
@@ -181,7 +181,7 @@ async def test_closing_ends_the_stream_cleanly() -> None:
         await feed.aclose()
         with pytest.raises(AssertionError, match="the feed ended"):
             await reader.next(Gap)
-    unused = PolymarketFeed([ONE], clock=ManualClock(), source=BookShelf())
+    unused = PolymarketFeed([ONE], clock=ManualClock(), data=BookShelf())
     await unused.aclose()
     assert [type(event) async for event in unused.events()] == [MarketListed]
 
@@ -192,7 +192,7 @@ async def test_cancelling_the_reader_leaves_no_task_behind() -> None:
     before = asyncio.all_tasks()
     async with serve(venue.handle) as address:
         feed = PolymarketFeed(
-            [ONE], clock=ManualClock(AT_MS), source=BookShelf(), url=f"ws://{address}", policy=replace(QUICK, ping_s=9)
+            [ONE], clock=ManualClock(AT_MS), data=BookShelf(), url=f"ws://{address}", policy=replace(QUICK, ping_s=9)
         )
 
         async def read() -> None:

@@ -137,9 +137,7 @@ def test_a_resolution_pays_the_named_winner(tmp_path: Path) -> None:
     st.booleans(),
     st.sampled_from(["5", "15"]),
 )
-def test_every_claim_of_an_honest_venue_matches(
-    steps: list[tuple[int, int, bool]], neg_risk: bool, size: str
-) -> None:
+def test_every_claim_of_an_honest_venue_matches(steps: list[tuple[int, int, bool]], neg_risk: bool, size: str) -> None:
     """Whatever the changes and the neg-risk flag, all hashes and best prices of a consistent venue match."""
     venue = Venue(neg_risk=neg_risk)
     frames: list[Any] = [[venue.book(YES), venue.book(NO)]]

@@ -42,7 +42,12 @@ def events_of(path: Path) -> list[Event]:
 
 def test_outcomes_are_merged_by_time(tmp_path: Path) -> None:
     """A file grouped by outcome is played by time, both outcomes of one market, and is no stream."""
-    rows = [book("up", 0, "0.4", "0.5"), book("up", 9, "0.4", "0.5"), book("down", 0, "0.5", "0.6"), book("down", 5, "0.5", "0.6")]
+    rows = [
+        book("up", 0, "0.4", "0.5"),
+        book("up", 9, "0.4", "0.5"),
+        book("down", 0, "0.5", "0.6"),
+        book("down", 5, "0.5", "0.6"),
+    ]
     path = lines(tmp_path / "books_x.jsonl.gz", rows)
     listed, *books = events_of(path)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def history(path: Path, rows: list[tuple[str, str, str, bool, int, int, float]])
     return parquet(path, {name: [row[i] for row in rows] for i, name in enumerate(names)})
 
 
-def quotes(path: Path, rows: list[tuple[int, str, float | None, float | None, int]]) -> Path:
+def quotes(path: Path, rows: Sequence[tuple[int, str, float | None, float | None, int]]) -> Path:
     pa = pytest.importorskip("pyarrow", reason="the data extra is not installed")
     return parquet(
         path,
@@ -40,8 +41,8 @@ def quotes(path: Path, rows: list[tuple[int, str, float | None, float | None, in
     )
 
 
-def events_of(path: Path, **options: Assumptions) -> list[Event]:
-    return [event for chunk in open_recording(path, **options).feed().chunks() for event in chunk]
+def events_of(path: Path, assumptions: Assumptions | None = None) -> list[Event]:
+    return [event for chunk in open_recording(path, assumptions=assumptions).feed().chunks() for event in chunk]
 
 
 TWO_MARKETS = [
@@ -78,7 +79,11 @@ def test_the_first_outcome_is_yes(tmp_path: Path) -> None:
 def test_a_close_becomes_a_synthetic_book(tmp_path: Path) -> None:
     """The assumed book stands half a spread from the close on both sides, is marked, and leaves out what is no price."""
     assumptions = Assumptions(half_spread=Price(20_000))
-    books = [e for e in events_of(history(tmp_path / "h", TWO_MARKETS), assumptions=assumptions) if isinstance(e, BookSnapshot)]
+    books = [
+        e
+        for e in events_of(history(tmp_path / "h", TWO_MARKETS), assumptions=assumptions)
+        if isinstance(e, BookSnapshot)
+    ]
 
     assert all(book.synthetic for book in books)
     assert (books[0].bids, books[0].asks) == (((380_000, 100_000_000),), ((420_000, 100_000_000),))
@@ -111,7 +116,7 @@ def test_metadata_wins_and_does_not_leak_the_answer(tmp_path: Path) -> None:
         ConditionId("0xa"), "Real question?", (Outcome(AssetId("10"), "No"), Outcome(AssetId("11"), "Yes"))
     ).resolved((0, MICRO))
     recording = open_recording(history(tmp_path / "h", TWO_MARKETS), markets=[given])
-    listed = [e.market for c in recording.feed().chunks() for e in c if isinstance(e, MarketListed)][0]
+    listed = next(e.market for c in recording.feed().chunks() for e in c if isinstance(e, MarketListed))
 
     assert (listed.question, listed.tradable, listed.payouts) == ("Real question?", True, None)
 
@@ -134,7 +139,9 @@ def test_quotes_give_both_outcomes(tmp_path: Path) -> None:
 
 def test_crossed_quotes_are_dropped(tmp_path: Path) -> None:
     """A bid at or above the ask, or a price of 1 for a bid, is no book."""
-    recording = open_recording(quotes(tmp_path / "q", [(0, "a", 0.5, 0.5, 0), (1, "a", 1.0, None, 0), (2, "a", 0.1, 0.2, 0)]))
+    recording = open_recording(
+        quotes(tmp_path / "q", [(0, "a", 0.5, 0.5, 0), (1, "a", 1.0, None, 0), (2, "a", 0.1, 0.2, 0)])
+    )
     feed = recording.feed()
     list(feed.chunks())
 

@@ -10,6 +10,7 @@ from polymarket_agent.adapters.recordings import open_recording
 from polymarket_agent.adapters.recordings.tick_rows import RowDecoder
 from polymarket_agent.domain.board import Board
 from polymarket_agent.domain.events import BookDelta, BookSnapshot, Event, LevelChange, MarketListed, TradePrint
+from polymarket_agent.domain.market import AssetId
 from polymarket_agent.domain.money import MICRO
 from tests.recordings.made import NO, YES, ask, both, ticks
 
@@ -43,8 +44,8 @@ def test_a_level_better_than_the_claim_is_removed(tmp_path: Path) -> None:
     for event in events_of(path):
         board.apply(event)
 
-    assert board.books[YES].top == (300_000, 600_000)
-    assert board.books[NO].top == (400_000, 700_000)
+    assert board.books[AssetId(YES)].top == (300_000, 600_000)
+    assert board.books[AssetId(NO)].top == (400_000, 700_000)
 
 
 def test_a_trade_says_who_took(tmp_path: Path) -> None:

@@ -12,14 +12,13 @@ import asyncio
 import os
 import re
 import shlex
-import signal
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 
+from polymarket_agent.adapters.command import run_command
 from polymarket_agent.adapters.polymarket.answers import elements, parse_book
 from polymarket_agent.adapters.polymarket.exact import asset_id_of, nearest_micro
 from polymarket_agent.adapters.polymarket.listing import parse_market
@@ -33,10 +32,7 @@ __all__ = ["CliMarketData"]
 
 COMMAND = "polymarket"
 MAX_OUTPUT_BYTES = 32 << 20
-_MAX_ERROR_BYTES = 64 << 10
-_READ_BYTES = 64 << 10
 _SHOWN_CHARS = 200
-_REAP_S = 5.0
 _MAX_PAGE = 100
 _MAX_AT_ONCE = 4  # processes side by side
 _RETRY_AFTER_S = 10.0
@@ -68,69 +64,8 @@ async def _run_cli(args: Sequence[str], timeout: float = 30, *, command: str = C
     line = (command, "-o", "json", *args)
     shown = shlex.join(line)
     environment = {name: value for name, value in os.environ.items() if _ENVIRONMENT.fullmatch(name)}
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *line,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=environment,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        raise VenueUnavailableError(
-            f"`{command}` cannot be run: {getattr(error, 'strerror', None) or error}",
-            hint="install the official polymarket command, put it on PATH, or use another market data source",
-        ) from error
-    ended = False
-    try:
-        async with asyncio.timeout(timeout):
-            output, complaint = await _outputs(process, shown)
-            await process.wait()
-            ended = True
-    except TimeoutError as error:
-        raise VenueUnavailableError(
-            f"`{shown}` gave no answer within {timeout:g} s and was killed", hint="try again; check the network"
-        ) from error
-    finally:
-        if not ended:
-            await _end(process)
-    return _answer(shown, process.returncode, output, complaint)
-
-
-async def _outputs(process: asyncio.subprocess.Process, shown: str) -> tuple[bytes, bytes]:
-    assert process.stdout is not None, "it was started with a pipe"
-    assert process.stderr is not None, "it was started with a pipe"
-    output, complaint = await asyncio.gather(_all_of(process.stdout, shown), _start_of(process.stderr))
-    return output, complaint
-
-
-async def _all_of(stream: asyncio.StreamReader, shown: str) -> bytes:
-    kept = bytearray()
-    while block := await stream.read(_READ_BYTES):
-        kept += block
-        if len(kept) > MAX_OUTPUT_BYTES:
-            raise VenueDataError(
-                f"`{shown}` printed more than {MAX_OUTPUT_BYTES >> 20} MB and was killed", hint="ask for fewer markets"
-            )
-    return bytes(kept)
-
-
-async def _start_of(stream: asyncio.StreamReader) -> bytes:
-    """Return the start of a stream, and read the rest, so that the writer does not block."""
-    kept = b""
-    while block := await stream.read(_READ_BYTES):
-        kept = (kept + block)[:_MAX_ERROR_BYTES]
-    return kept
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill a session and reap its first process."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_REAP_S):
-            await process.wait()
+    ended = await run_command(line, environment=environment, timeout_s=timeout, max_output_bytes=MAX_OUTPUT_BYTES)
+    return _answer(shown, ended.code, ended.output, ended.complaint)
 
 
 def _answer(shown: str, code: int | None, output: bytes, complaint: bytes) -> Any:

@@ -12,7 +12,6 @@ from polymarket_agent.ports import Clock, EventFeed, MarketData
 __all__ = ["PacedFeed", "SnapshotFeed", "TickingFeed"]
 
 _WORTH_SLEEPING_S = 0.005
-_LONGEST_SLEEP_S = 0.25
 
 
 class PacedFeed:
@@ -35,8 +34,9 @@ class PacedFeed:
             if first_ms is None:
                 first_ms = at_ms
             due_s = began_s + (at_ms - first_ms) / 1_000 / self._speed
-            while (ahead_s := due_s - loop.time()) > _WORTH_SLEEPING_S:
-                await asyncio.sleep(min(ahead_s, _LONGEST_SLEEP_S))
+            ahead_s = due_s - loop.time()
+            if ahead_s > _WORTH_SLEEPING_S:
+                await asyncio.sleep(ahead_s)
             yield event
 
     async def aclose(self) -> None:
@@ -66,7 +66,8 @@ class TickingFeed:
         try:
             while True:
                 if pending is None:
-                    pending = asyncio.ensure_future(anext(source))
+                    # A group cannot be held across the yields of a generator; `finally` ends this one.
+                    pending = asyncio.ensure_future(anext(source))  # noqa: TID251
                 done, _ = await asyncio.wait({pending}, timeout=self._every_s)
                 if not done:
                     yield Timer(self._clock.now_ms())

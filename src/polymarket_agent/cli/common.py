@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 
@@ -71,7 +71,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def _fail(message: str, hint: str, code: int, *, as_json: bool) -> None:
+def _fail(message: str, hint: str, code: int, *, as_json: bool) -> NoReturn:
     if as_json:
         print_json({"error": message, "hint": hint, "exit_code": code})
     else:

@@ -42,6 +42,7 @@ feed:
   source: websocket              # or cli: polls through the official `polymarket` command
   limit: 10                      # watch the most traded markets, at most this many
   # slugs: [will-it-rain]        # or these
+  # groups: [fed-decision]       # or all markets of these groups, which arbitrage across markets needs
   # search: bitcoin              # or what a search finds
 
 strategies:

@@ -35,7 +35,8 @@ async def show_while(orchestrator: Orchestrator, *, speed: float | None) -> dict
                 await asyncio.sleep(_REFRESH_S)
                 live.update(render(orchestrator, speed=speed))
 
-        refreshing = asyncio.ensure_future(refresh())  # ends with this function
+        # A group would wrap the run's own error into a group of errors; this task ends with this function.
+        refreshing = asyncio.ensure_future(refresh())  # noqa: TID251
         try:
             summary = await orchestrator.run()
         finally:

@@ -78,7 +78,7 @@ def list_markets(
     """List open markets, most traded first."""
     from polymarket_agent.ports import MarketQuery
 
-    async def ask(data: MarketData) -> list[Any]:
+    async def ask(data: MarketData) -> list[dict[str, Any]]:
         return [_row(market) for market in await data.markets(MarketQuery(limit=limit))]
 
     _show(_read(config, source, ask), as_json=as_json)
@@ -99,7 +99,7 @@ def search(
     if not text.strip():
         raise UsageError("there is nothing to search for; give some words")
 
-    async def ask(data: MarketData) -> list[Any]:
+    async def ask(data: MarketData) -> list[dict[str, Any]]:
         return [_row(market) for market in await data.markets(MarketQuery(text=text, limit=limit))]
 
     _show(_read(config, source, ask), as_json=as_json)
@@ -117,17 +117,18 @@ def show(
     from polymarket_agent.domain.money import decimal_text
     from polymarket_agent.ports import MarketQuery
 
-    async def ask(data: MarketData) -> list[Any]:
+    async def ask(data: MarketData) -> list[dict[str, Any]]:
         found = await data.markets(MarketQuery(slugs=(slug,), open_only=False, limit=1))
         if not found:
             raise UsageError(
                 f"there is no market '{slug}'", hint="find one with: polymarket-agent markets search WORDS"
             )
         row = _row(found[0])
-        row["books"] = {}
+        books: dict[str, dict[str, list[list[str]]]] = {}
+        row["books"] = books
         for outcome in found[0].outcomes:
             book = await data.order_book(outcome.asset_id)
-            row["books"][outcome.label] = {
+            books[outcome.label] = {
                 "bids": [[decimal_text(p), decimal_text(s)] for p, s in book.bids(5)],
                 "asks": [[decimal_text(p), decimal_text(s)] for p, s in book.asks(5)],
             }
@@ -143,9 +144,9 @@ def show(
     for label, book in books.items():
         typer.echo(f"\n{safe_text(label)}: bid shares | ask shares")
         for index in range(max(len(book["bids"]), len(book["asks"]))):
-            bid = book["bids"][index] if index < len(book["bids"]) else ["", ""]
-            ask = book["asks"][index] if index < len(book["asks"]) else ["", ""]
-            typer.echo(f"{bid[0]:>8} {bid[1]:>14} | {ask[0]:<8} {ask[1]}")
+            buy = book["bids"][index] if index < len(book["bids"]) else ["", ""]
+            sell = book["asks"][index] if index < len(book["asks"]) else ["", ""]
+            typer.echo(f"{buy[0]:>8} {buy[1]:>14} | {sell[0]:<8} {sell[1]}")
 
 
 def _row(market: Market) -> dict[str, Any]:
@@ -171,7 +172,7 @@ def _row(market: Market) -> dict[str, Any]:
     }
 
 
-def _show(rows: list[Any], *, as_json: bool) -> None:
+def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -27,9 +28,9 @@ from polymarket_agent.errors import UsageError
 
 if TYPE_CHECKING:
     from polymarket_agent.config import Config
-    from polymarket_agent.domain.market import Market
+    from polymarket_agent.domain.market import ConditionId, Market, MarketGroup
     from polymarket_agent.orchestrator import Orchestrator
-    from polymarket_agent.ports import EventFeed
+    from polymarket_agent.ports import EventFeed, MarketData
 
 __all__ = ["register"]
 
@@ -44,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 @command
-def run(
+def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     config: ConfigOption = None,
     feed: Annotated[
         str | None, typer.Option("--feed", help="`demo`, or the path of a recording; else the live market data.")
@@ -73,7 +74,14 @@ def run(
     if feed is None and (speed is not None or markets is not None):
         raise UsageError("--speed and --markets belong to a recording; name one with --feed")
     path = _ledger_for(settings, db, feed)
-    summary = asyncio.run(_trade(settings, path, feed, replay_speed, markets, stop_after, quiet=as_json))
+
+    async def work() -> dict[str, Any]:
+        source = await _live_feed(settings) if feed is None else _replay_feed(feed, markets, replay_speed)
+        return await _trade(settings, path, source, speed=replay_speed, stop_after=stop_after, quiet=as_json)
+
+    if feed is not None:
+        gc.set_threshold(100_000, 50, 100)  # a replay builds millions of events without cycles
+    summary = asyncio.run(work())
     summary["ledger"] = str(path)
     if as_json:
         print_json(summary)
@@ -113,19 +121,11 @@ def _ledger_for(settings: Config, db: Path | None, feed: str | None) -> Path:
 
 
 async def _trade(
-    settings: Config,
-    path: Path,
-    feed: str | None,
-    speed: float | None,
-    markets: Path | None,
-    stop_after: float | None,
-    *,
-    quiet: bool,
+    settings: Config, path: Path, source: EventFeed, *, speed: float | None, stop_after: float | None, quiet: bool
 ) -> dict[str, Any]:
     from polymarket_agent.db import Database
     from polymarket_agent.orchestrator import Orchestrator
 
-    source = _replay_feed(feed, markets, speed) if feed is not None else await _live_feed(settings)
     with Database(path) as db, Orchestrator(settings, db, source) as orchestrator:
         _stop_on_signals(orchestrator)
         loop = asyncio.get_running_loop()
@@ -175,24 +175,40 @@ def _listed(path: Path | None) -> list[Market]:
     return read_markets(path)
 
 
-async def _watched(settings: Config) -> tuple[Any, list[Market], list[Any]]:
+async def _watched(settings: Config) -> tuple[MarketData, list[Market], list[MarketGroup]]:
     """Return the reader, the markets that the config wants watched, and their groups."""
     from polymarket_agent.cli.market_commands import market_data
-    from polymarket_agent.ports import MarketQuery
 
     data = market_data(settings, None)
     try:
-        wanted = settings.feed
-        query = MarketQuery(text=wanted.search, slugs=wanted.slugs, limit=wanted.limit)
-        found = list(await data.markets(query))
-        if not found:
-            raise UsageError(
-                "no open market matches the config's feed section", hint="see: polymarket-agent markets list"
-            )
+        found, groups = await _ask_for_markets(data, settings)
     except BaseException:
         await data.aclose()
         raise
-    return data, found, []
+    return data, found, groups
+
+
+async def _ask_for_markets(data: MarketData, settings: Config) -> tuple[list[Market], list[MarketGroup]]:
+    from polymarket_agent.adapters.polymarket.public import PolymarketPublic
+    from polymarket_agent.ports import MarketQuery
+
+    wanted = settings.feed
+    found: dict[ConditionId, Market] = {}
+    groups: list[MarketGroup] = []
+    if wanted.groups:
+        if not isinstance(data, PolymarketPublic):
+            raise UsageError(
+                "feed.groups needs feed.source: websocket", hint="name the markets with feed.slugs instead"
+            )
+        for listed in await data.groups(MarketQuery(slugs=wanted.groups)):
+            groups.append(listed.group)
+            found |= {market.condition_id: market for market in listed.markets if market.tradable}
+    if wanted.slugs or wanted.search or not wanted.groups:
+        query = MarketQuery(text=wanted.search, slugs=wanted.slugs, limit=wanted.limit)
+        found |= {market.condition_id: market for market in await data.markets(query)}
+    if not found:
+        raise UsageError("no open market matches the config's feed section", hint="see: polymarket-agent markets list")
+    return list(found.values()), groups
 
 
 async def _live_feed(settings: Config) -> EventFeed:
@@ -204,13 +220,13 @@ async def _live_feed(settings: Config) -> EventFeed:
     clock = SystemClock()
     source: EventFeed
     if settings.feed.source is FeedSource.CLI:
-        from polymarket_agent.adapters.cli_source import CliFeed
+        from polymarket_agent.adapters.cli_feed import CliFeed
 
-        source = CliFeed(data, found, clock=clock, every_s=settings.feed.poll_s)
+        source = CliFeed(data, found, clock=clock, interval_s=settings.feed.poll_s)
     else:
         from polymarket_agent.adapters.polymarket.feed import PolymarketFeed
 
-        source = PolymarketFeed(found, data=data, groups=groups, clock=clock, url=settings.feed.market_ws_url)
+        source = PolymarketFeed(found, clock=clock, data=data, groups=groups, url=settings.feed.market_ws_url)
     return TickingFeed(source, clock)
 
 

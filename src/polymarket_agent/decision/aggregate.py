@@ -1,25 +1,32 @@
 """From many opinions to one wish per market.
 
-Cancellations pass untouched. Directional entries of several strategies are combined: weak ones are dropped,
-copies merged, and buying YES and buying NO of one market is a disagreement that at most the clearly stronger
-side survives. Exits, baskets and quotes are not opinions about direction and are not voted on.
+Cancellations of own orders pass untouched. Directional entries of several strategies are combined: weak ones are
+dropped, copies merged, and buying YES and buying NO of one market is a disagreement that at most the clearly stronger
+side survives; what was bought or ordered before on the other side counts too. Exits, baskets and quotes are not
+opinions about direction and are not voted on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from polymarket_agent.config import AggregationConfig
 from polymarket_agent.domain.board import Board
 from polymarket_agent.domain.book import Side
-from polymarket_agent.domain.market import AssetId, ConditionId
-from polymarket_agent.domain.money import LOT, cost_rounded_up
+from polymarket_agent.domain.market import AssetId, Market
+from polymarket_agent.domain.money import LOT, cost_rounded_up, display, shares
 from polymarket_agent.domain.order import Order, TimeInForce
 from polymarket_agent.domain.portfolio import Account
 from polymarket_agent.domain.signal import Basket, Cancel, Quote, Signal, TargetQuotes, Wish
 
 __all__ = ["Combined", "aggregate", "diff_quotes"]
+
+_A_SHARE = shares(1)  # less may be too little to be sold, and is no direction
+
+T = TypeVar("T")
+_Dropped = tuple[Signal, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,34 +42,37 @@ class Combined:
 
 
 def aggregate(wishes: Iterable[Wish], board: Board, account: Account, config: AggregationConfig) -> Combined:
-    """Combine the wishes of one pass. Wishes for unknown markets pass: the gate refuses them with a reason."""
-    cancels: list[Cancel] = []
-    exits: list[Signal] = []
+    """Combine the wishes of one pass. Wishes for unknown markets pass: the gate refuses them with a reason.
+
+    Who says a thing twice in a pass means what was said last: one signal a side of an asset, one set of quotes a
+    market, one basket of the same legs.
+    """
+    said = list(wishes)
+    cancels = [wish for wish in said if isinstance(wish, Cancel)]
+    signals = [wish for wish in said if isinstance(wish, Signal)]
+    meant = _last_said(signals, lambda s: (s.strategy, s.asset_id, s.side))
+    kept = {id(signal) for signal in meant}
+    dropped = [(s, "said again later in the same pass, which counts") for s in signals if id(s) not in kept]
     quotes: list[Signal] = []
-    baskets: list[Basket] = []
-    opinions: list[Signal] = []
-    for wish in wishes:
-        match wish:
-            case Cancel():
-                cancels.append(wish)
-            case Basket():
-                baskets.append(wish)
-            case TargetQuotes():
-                stale, wanted = diff_quotes(wish, account)
-                cancels += stale
-                quotes += wanted
-            case Signal(side=Side.SELL):
-                exits.append(wish)
-            case Signal():
-                opinions.append(wish)
-    entries, dropped = _combine(opinions, board, config)
+    targets = [wish for wish in said if isinstance(wish, TargetQuotes)]
+    for target in _last_said(targets, lambda t: (t.strategy, t.condition_id)):
+        stale, wanted = diff_quotes(target, account)
+        cancels += stale
+        for quote in wanted:
+            market = board.market_by_asset.get(quote.asset_id)
+            if market is not None and market.condition_id != target.condition_id:
+                dropped.append((quote, "the quote is for an asset of another market than it names"))
+            else:
+                quotes.append(quote)
+    entries, outvoted = _combine([s for s in meant if s.side is Side.BUY], board, account, config)
+    baskets = [wish for wish in said if isinstance(wish, Basket)]
     return Combined(
-        tuple(_unique_cancels(cancels)),
-        tuple(_dedup(exits)),
-        tuple(entries),
-        tuple(quotes),
-        tuple(baskets),
-        tuple(dropped),
+        cancels=tuple(_own_cancels(cancels, account)),
+        exits=tuple(signal for signal in meant if signal.side is Side.SELL),
+        entries=tuple(entries),
+        quotes=tuple(quotes),
+        baskets=tuple(_last_said(baskets, lambda b: (b.strategy, tuple((leg.asset_id, leg.side) for leg in b.legs)))),
+        dropped=(*dropped, *outvoted),
     )
 
 
@@ -104,27 +114,32 @@ def _serves(order: Order, quote: Quote) -> bool:
     return same and quote.quantity <= 2 * order.remaining and order.remaining <= quote.quantity
 
 
-def _unique_cancels(cancels: Sequence[Cancel]) -> list[Cancel]:
-    return list({cancel.order_id: cancel for cancel in cancels}.values())
+def _own_cancels(cancels: Sequence[Cancel], account: Account) -> list[Cancel]:
+    """One cancellation an order, by the strategy whose order it is: nobody takes away another's exit."""
+    own = {}
+    for cancel in cancels:
+        order = account.orders.get(cancel.order_id)
+        if order is not None and order.strategy == cancel.strategy:
+            own[cancel.order_id] = cancel
+    return list(own.values())
 
 
-def _dedup(signals: Iterable[Signal]) -> list[Signal]:
-    """One signal per strategy, asset and side: the last said wins."""
-    return list({(s.strategy, s.asset_id, s.side): s for s in signals}.values())
+def _last_said(wishes: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
+    return list({key(wish): wish for wish in wishes}.values())
 
 
 def _combine(
-    opinions: list[Signal], board: Board, config: AggregationConfig
-) -> tuple[list[Signal], list[tuple[Signal, str]]]:
-    dropped: list[tuple[Signal, str]] = []
-    by_market: dict[ConditionId | str, list[Signal]] = {}
-    for signal in _dedup(opinions):
-        if signal.confidence < config.min_confidence:
-            floor = config.min_confidence
-            dropped.append((signal, f"confidence {signal.confidence:.2f} is below the floor of {floor:.2f}"))
-            continue
+    opinions: list[Signal], board: Board, account: Account, config: AggregationConfig
+) -> tuple[list[Signal], list[_Dropped]]:
+    dropped: list[_Dropped] = []
+    by_market: dict[str, list[Signal]] = {}
+    for signal in opinions:
         market = board.market_by_asset.get(signal.asset_id)
-        by_market.setdefault(market.condition_id if market else signal.asset_id, []).append(signal)
+        why = _weak(signal, config) or _against(signal, market, account)
+        if why is not None:
+            dropped.append((signal, why))
+        else:
+            by_market.setdefault(market.condition_id if market else signal.asset_id, []).append(signal)
     entries: list[Signal] = []
     for signals in by_market.values():
         winner, losers = _vote(signals, config)
@@ -134,33 +149,54 @@ def _combine(
     return entries, dropped
 
 
-def _vote(signals: list[Signal], config: AggregationConfig) -> tuple[Signal | None, list[tuple[Signal, str]]]:
+def _weak(signal: Signal, config: AggregationConfig) -> str | None:
+    floor = config.min_confidence
+    if signal.confidence < floor:
+        return f"confidence {signal.confidence:.2f} is below the floor of {floor:.2f}"
+    return None
+
+
+def _against(signal: Signal, market: Market | None, account: Account) -> str | None:
+    """Return why an entry would go against what the account has on the other outcome already, or None.
+
+    A pair is no direction: only what is held of the other beyond this one counts. Quotes and legs of baskets stand on
+    both sides on purpose.
+    """
+    if market is None:
+        return None
+    other = market.complement_of(signal.asset_id)
+    excess = account.quantity_of(other) - account.quantity_of(signal.asset_id)
+    if excess >= _A_SHARE:
+        return f"{display(excess)} {market.label_of(other)} are held; sell those before buying the other outcome"
+    for order in account.orders_of(market):
+        is_quote = order.post_only and order.time_in_force is TimeInForce.GTC
+        if order.asset_id == other and order.side is Side.BUY and not is_quote and order.basket_id is None:
+            return f"{order.strategy} has an order for {market.label_of(other)}; only one outcome of a market is bought"
+    return None
+
+
+def _vote(signals: list[Signal], config: AggregationConfig) -> tuple[Signal | None, list[_Dropped]]:
     """Return the one entry of a market, with the joint confidence, and the signals that it stands for or beat."""
     sides: dict[AssetId, list[Signal]] = {}
     for signal in signals:
         sides.setdefault(signal.asset_id, []).append(signal)
     ranked = sorted(sides.values(), key=lambda group: -_weight(group))
     best = ranked[0]
-    if len(ranked) > 1 and _weight(best) - _weight(ranked[1]) < config.min_margin:
-        return None, [
-            (signal, "strategies disagree about the outcome and no side is clearly stronger") for signal in signals
-        ]
+    if len(ranked) > 1:
+        lead = _weight(best) - _weight(ranked[1])
+        if lead < config.min_margin or lead <= 0:
+            why = "strategies disagree about the outcome and no side is clearly stronger"
+            return None, [(signal, why) for signal in signals]
     agreeing = len({signal.strategy for signal in best})
     if agreeing < config.min_agreeing:
         why = f"{agreeing} of the {config.min_agreeing} strategies that must agree do"
         return None, [(signal, why) for signal in signals]
     leader = max(best, key=lambda signal: signal.confidence)
-    losers = [
-        (signal, f"stands behind {leader.strategy}'s signal for the same side")
-        for signal in best
-        if signal is not leader
-    ]
-    losers += [
-        (signal, "the other outcome of this market has the stronger signals")
-        for group in ranked[1:]
-        for signal in group
-    ]
-    return replace(leader, confidence=min(1.0, _weight(best))), losers
+    behind = f"stands behind {leader.strategy}'s signal for the same side"
+    losers = [(signal, behind) for signal in best if signal is not leader]
+    beaten = "the other outcome of this market has the stronger signals"
+    losers += [(signal, beaten) for group in ranked[1:] for signal in group]
+    return replace(leader, confidence=max(leader.confidence, _weight(best))), losers
 
 
 def _weight(signals: list[Signal]) -> float:

@@ -33,8 +33,8 @@ class TradingDay:
     def open(self, at_ms: int, equity: Usdc, *, last_equity: Usdc | None = None) -> None:
         """Begin the day of an instant with the first equity in it.
 
-        `last_equity` is given when the agent was down at midnight: the higher one counts, so that a loss while it
-        was down counts.
+        `last_equity` is given when that first equity does not tell the whole truth: the agent was down at midnight,
+        or something that it holds has no price. The higher one counts, so that a loss behind it counts.
         """
         self.day = day_of(at_ms)
         self.open_equity = equity if last_equity is None else Usdc(max(equity, last_equity))

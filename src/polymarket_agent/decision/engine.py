@@ -12,8 +12,8 @@ from typing import Any
 
 from polymarket_agent.config import AggregationConfig
 from polymarket_agent.decision.aggregate import aggregate
-from polymarket_agent.decision.risk import malformed
 from polymarket_agent.decision.sizing import Sizing
+from polymarket_agent.decision.wishes import malformed, read_answer, storable
 from polymarket_agent.domain.board import Board
 from polymarket_agent.domain.events import (
     BookDelta,
@@ -34,13 +34,17 @@ from polymarket_agent.domain.events import (
 from polymarket_agent.domain.market import AssetId
 from polymarket_agent.domain.money import Usdc
 from polymarket_agent.domain.portfolio import Account
-from polymarket_agent.domain.signal import Basket, Cancel, Signal, TargetQuotes, Wish
+from polymarket_agent.domain.signal import Basket, Cancel, Signal, Wish
+from polymarket_agent.errors import ConfigError, StrategyError
 from polymarket_agent.strategies.base import MarketView, Strategy
 
 __all__ = ["Engine", "Proposals", "SetAside"]
 
-_LIFECYCLE = (MarketListed, MarketClosed, MarketResolved, GroupListed, Gap)
+_LIFECYCLE = frozenset({MarketListed, MarketClosed, MarketResolved, GroupListed, Gap, TickSizeChange})
 _NEVER_MS = 1 << 62
+_MINUTE_MS = 60_000
+_MOST_A_MINUTE = 6_000
+_MOST_SAID = 500  # characters of a plug-in's error that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +67,33 @@ class SetAside:
 
 
 class _Runner:
-    """A strategy with its view and what wakes it."""
+    """A strategy with its view and what wakes it; its name and wakes are those of the start."""
 
-    __slots__ = ("due", "next_timer_ms", "strategy", "view")
+    __slots__ = ("due", "every_ms", "minute", "name", "next_timer_ms", "said", "strategy", "view", "wakes")
 
     def __init__(self, strategy: Strategy, board: Board, account: Account) -> None:
         self.strategy = strategy
-        self.view = MarketView(board, account, strategy=strategy.name)
+        self.name, self.wakes = strategy.name, strategy.wakes
+        every_ms = self.wakes.every_ms
+        if not isinstance(self.name, str) or (every_ms is not None and every_ms <= 0):
+            raise ConfigError(f"strategy {self.name!r} must have a name, and wakes.every_ms above 0 or None")
+        self.view = MarketView(board, account, strategy=self.name)
         self.due: list[Event] = []
-        self.next_timer_ms = 0 if strategy.wakes.every_ms is not None else _NEVER_MS
+        self.every_ms = every_ms
+        self.next_timer_ms = 0 if every_ms is not None else _NEVER_MS
+        self.minute = self.said = 0
+
+    def count(self, wishes: Sequence[Wish], now_ms: int) -> None:
+        """Count what would leave a row each; more than anybody could mean in a minute is a flood.
+
+        Raises:
+            StrategyError: it is.
+        """
+        if now_ms // _MINUTE_MS != self.minute:
+            self.minute, self.said = now_ms // _MINUTE_MS, 0
+        self.said += sum(len(wish.legs) if isinstance(wish, Basket) else isinstance(wish, Signal) for wish in wishes)
+        if self.said > _MOST_A_MINUTE:
+            raise StrategyError(f"wished for more than {_MOST_A_MINUTE} trades in a minute")
 
 
 class Engine:
@@ -90,6 +112,7 @@ class Engine:
         self.board = board
         self.account = account
         self.set_aside: list[SetAside] = []
+        self.asking = ""  # the strategy that is being asked at this moment, for whoever watches that it answers
         self.now_ms = 0
         self.due = False
         self._aggregation = aggregation
@@ -97,17 +120,26 @@ class Engine:
         self._prefix = signal_prefix
         self._serial = 0
         self._runners = [_Runner(strategy, board, account) for strategy in strategies]
+        names = [runner.name for runner in self._runners]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"two strategies have the same name: {', '.join(sorted(names))}")
+        self._apply_to_board = board.apply
         self._tops: dict[AssetId, tuple[int, int]] = {}
         self._sort_wakes()
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """Names of the strategies that are asked."""
+        return tuple(runner.name for runner in self._runners)
 
     def _sort_wakes(self) -> None:
         """Lay out who wants what, so that the hot path looks at one list."""
         runners = self._runners
-        self._on_book = [r for r in runners if r.strategy.wakes.book]
-        self._on_top = [r for r in runners if r.strategy.wakes.top and not r.strategy.wakes.book]
-        self._on_trade = [r for r in runners if r.strategy.wakes.trades]
-        self._on_fill = [r for r in runners if r.strategy.wakes.fills]
-        self._on_lifecycle = [r for r in runners if r.strategy.wakes.lifecycle]
+        self._on_book = [r for r in runners if r.wakes.book]
+        self._on_top = [r for r in runners if r.wakes.top and not r.wakes.book]
+        self._on_trade = [r for r in runners if r.wakes.trades]
+        self._on_fill = [r for r in runners if r.wakes.fills]
+        self._on_lifecycle = [r for r in runners if r.wakes.lifecycle]
         self._next_timer_ms = min((r.next_timer_ms for r in runners), default=_NEVER_MS)
 
     # -- taking events in -----------------------------------------------------------------------------------------
@@ -117,7 +149,7 @@ class Engine:
         now_ms = event.received_ms or event.at_ms
         if now_ms > self.now_ms:
             self.now_ms = now_ms
-        self.board.apply(event)
+        self._apply_to_board(event)
         kind = type(event)
         if kind is BookDelta or kind is BookSnapshot:
             if self._on_book:
@@ -128,16 +160,22 @@ class Engine:
             self._wake(self._on_trade, event)
         elif isinstance(event, OrderUpdated | Filled):
             self._wake_owner(event)
-        elif isinstance(event, _LIFECYCLE) or kind is TickSizeChange:
+        elif kind in _LIFECYCLE:
             self._wake(self._on_lifecycle, event)
         if self.now_ms >= self._next_timer_ms:
             self._wake_timers()
 
     def _top_moved(self, event: Any) -> bool:
         tops, books = self._tops, self.board.books
-        assets = (change[0] for change in event.changes) if type(event) is BookDelta else (event.asset_id,)
+        if type(event) is not BookDelta:
+            book = books.get(event.asset_id)
+            if book is None or tops.get(event.asset_id) == book.top:
+                return False
+            tops[event.asset_id] = book.top
+            return True
         moved = False
-        for asset_id in assets:
+        for change in event.changes:
+            asset_id = change[0]
             book = books.get(asset_id)
             if book is not None:
                 top = book.top
@@ -153,13 +191,12 @@ class Engine:
 
     def _wake_owner(self, event: OrderUpdated | Filled) -> None:
         owner = event.order.strategy if isinstance(event, OrderUpdated) else event.fill.strategy
-        self._wake([r for r in self._on_fill if r.strategy.name == owner], event)
+        self._wake([r for r in self._on_fill if r.name == owner], event)
 
     def _wake_timers(self) -> None:
         for runner in self._runners:
-            every_ms = runner.strategy.wakes.every_ms
-            if every_ms is not None and self.now_ms >= runner.next_timer_ms:
-                runner.next_timer_ms = self.now_ms + every_ms
+            if runner.every_ms is not None and self.now_ms >= runner.next_timer_ms:
+                runner.next_timer_ms = self.now_ms + runner.every_ms
                 runner.due.append(Timer(self.now_ms))
                 self.due = True
         self._next_timer_ms = min((r.next_timer_ms for r in self._runners), default=_NEVER_MS)
@@ -180,19 +217,16 @@ class Engine:
                 wishes += self._ask(runner, events)
         if not wishes:
             return Proposals()
-        bad = [(wish, wrong) for wish in wishes if isinstance(wish, Signal) and (wrong := malformed(wish)) is not None]
-        bad_ids = {id(signal) for signal, _ in bad}
-        bad += [(leg, wrong) for b in wishes if isinstance(b, Basket) for leg in b.legs if (wrong := malformed(leg))]
-        bad_ids |= {id(b) for b in wishes if isinstance(b, Basket) and any(malformed(leg) for leg in b.legs)}
-        good = [wish for wish in wishes if id(wish) not in bad_ids]
-        combined = aggregate(good, self.board, self.account, self._aggregation)
-        worth = equity() if combined.entries or combined.exits or combined.quotes or combined.baskets else Usdc(0)
+        bad: list[tuple[Signal, str]] = []
+        combined = aggregate(_well_formed(wishes, bad), self.board, self.account, self._aggregation)
+        sizing = (*combined.exits, *combined.entries, *combined.quotes)
+        worth = equity() if sizing else Usdc(0)
         signals: list[Signal] = []
         unsized: list[tuple[Signal, str]] = [(self._named(s), why) for s, why in combined.dropped]
-        for each in (*combined.exits, *combined.entries, *combined.quotes):
+        for each in sizing:
             signal = self._named(each)
             market = self.board.market_by_asset.get(signal.asset_id)
-            if market is None:
+            if market is None or malformed(signal) is not None:
                 signals.append(signal)  # the gate refuses it by name
                 continue
             sized = self._sizing.size(signal, market, self.board.books.get(signal.asset_id), self.account, worth)
@@ -201,9 +235,8 @@ class Engine:
             else:
                 signals.append(sized.signal)
         baskets = self._size_baskets(combined.baskets, unsized)
-        return Proposals(
-            combined.cancels, tuple(signals), tuple(baskets), tuple(unsized), tuple((self._named(s), w) for s, w in bad)
-        )
+        malformed_signals = tuple((self._named(storable(s)), why) for s, why in bad)
+        return Proposals(combined.cancels, tuple(signals), tuple(baskets), tuple(unsized), malformed_signals)
 
     def _size_baskets(self, baskets: Sequence[Basket], unsized: list[tuple[Signal, str]]) -> list[Basket]:
         out: list[Basket] = []
@@ -227,31 +260,49 @@ class Engine:
     def _ask(self, runner: _Runner, events: list[Event]) -> list[Wish]:
         """Ask one strategy; whatever it raises sets it aside and nobody else."""
         wishes: list[Wish] = []
-        for event in events:
-            runner.view.now_ms = max(runner.view.now_ms, time_of(event))
-            try:
+        try:
+            self.asking = runner.name
+            for event in events:
+                runner.view.now_ms = max(runner.view.now_ms, time_of(event))
                 answer = runner.strategy.on_event(event, runner.view)
-                wishes += self._checked(runner, answer)
-            except Exception as error:  # noqa: BLE001 - the plug-in border: a strategy may raise anything
-                self._drop(runner, f"{type(error).__name__}: {error}")
-                return []
-        return wishes
-
-    @staticmethod
-    def _checked(runner: _Runner, answer: Any) -> list[Wish]:
-        wishes = list(answer)
-        for wish in wishes:
-            if not isinstance(wish, Signal | TargetQuotes | Basket | Cancel):
-                raise TypeError(f"answered with {type(wish).__name__}, which is no wish")
-            if wish.strategy != runner.strategy.name:
-                raise ValueError(f"signed a wish with the name '{wish.strategy}'")
+                if answer != ():
+                    wishes += read_answer(answer, runner.name)
+            runner.count(wishes, self.now_ms)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the plug-in border: it may raise anything
+            self._drop(runner, _said_by(error))
+            return []
+        finally:
+            self.asking = ""
         return wishes
 
     def _drop(self, runner: _Runner, reason: str) -> None:
         self._runners.remove(runner)
         self._sort_wakes()
-        self.set_aside.append(SetAside(runner.strategy.name, reason))
+        self.set_aside.append(SetAside(runner.name, reason))
 
     def _named(self, signal: Signal) -> Signal:
         self._serial += 1
         return replace(signal, signal_id=f"{self._prefix}{self._serial}")
+
+
+def _well_formed(wishes: list[Wish], bad: list[tuple[Signal, str]]) -> list[Wish]:
+    """Return the wishes without signals that are none; those go to `bad`, a basket with all its legs."""
+    good: list[Wish] = []
+    for wish in wishes:
+        legs = wish.legs if isinstance(wish, Basket) else (wish,) if isinstance(wish, Signal) else ()
+        wrong = {id(leg): why for leg in legs if (why := malformed(leg)) is not None}
+        if wrong:
+            bad += [(leg, wrong.get(id(leg), "another leg of its basket is malformed")) for leg in legs]
+        else:
+            good.append(wish)
+    return good
+
+
+def _said_by(error: BaseException) -> str:
+    """Return what an exception of a plug-in says; it may raise on being asked."""
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - the plug-in border: it may raise anything
+        said = "its message cannot be read"
+    said = said.encode(errors="replace").decode()[:_MOST_SAID]
+    return said if type(error) is StrategyError else f"{type(error).__name__}: {said}"

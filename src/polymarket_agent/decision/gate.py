@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from polymarket_agent.config import RiskConfig
 from polymarket_agent.decision.day import TradingDay
-from polymarket_agent.decision.risk import Refusal, RiskView, check
+from polymarket_agent.decision.risk import check
+from polymarket_agent.decision.view import Refusal, RiskView, as_order
+from polymarket_agent.decision.wishes import malformed
 from polymarket_agent.domain.board import Board
 from polymarket_agent.domain.book import Side
 from polymarket_agent.domain.market import AssetId
@@ -51,15 +53,19 @@ class Gate:
         self._board = board
         self._streaming = streaming
         self._last_equity = last_equity
+        self._was_down = True
         self._recent: dict[tuple[str, AssetId, Side], dict[OrderId, Order]] = defaultdict(dict)
 
     def refusals(self, signal: Signal, now_ms: int, pending: Sequence[Signal] = ()) -> list[Refusal]:
         """Return every reason why a signal may not become an order now, or [].
 
-        `pending` are legs of the same basket that were found good a moment ago and are not ordered yet.
+        `pending` are legs of the same basket that were found good a moment ago and are not ordered yet. A day that
+        has begun since `keep_day` was called last is not known here: until then the old day's loss counts.
         """
+        wrong = malformed(signal)
+        if wrong is not None:
+            return [Refusal("shape", wrong)]
         equity, unpriced = self.valuer.equity(self._account, self._board)
-        self.keep_day(now_ms, equity)
         view = RiskView(
             now_ms=now_ms,
             limits=self._limits,
@@ -69,21 +75,34 @@ class Gate:
             book_age_ms=self._book_age_ms(signal.asset_id, now_ms),
             recent=self._orders_of_last_hour(signal, now_ms),
             unpriced=frozenset(unpriced),
-            pending=pending,
+            pending=[as_order(leg, self._board.market_by_asset[leg.asset_id], now_ms) for leg in pending],
         )
         return check(signal, view)
 
     def remember(self, orders: Iterable[Order]) -> None:
-        """Take in orders, new or moved on, for the rules about repetition."""
-        for order in orders:
-            self._recent[(order.strategy, order.asset_id, order.side)][order.order_id] = order
+        """Take in orders, new or moved on, for the rules about repetition: those that take, were filled or rejected.
 
-    def keep_day(self, now_ms: int, equity: Usdc) -> bool:
-        """Begin a new day if it has come; True if it has. After a start the equity recorded last counts too."""
+        A quote that only rested leaves no trace here, so that a maker's hour is not thousands of orders long.
+        """
+        for order in orders:
+            mine = self._recent[(order.strategy, order.asset_id, order.side)]
+            if order.post_only and not order.matched:
+                mine.pop(order.order_id, None)
+            else:
+                mine[order.order_id] = order
+
+    def keep_day(self, now_ms: int, equity: Usdc, *, priced: bool = True) -> bool:
+        """Begin a new day if it has come; True if it has, and then it must be written down.
+
+        The equity known before counts too after a start, and when not all of this one is `priced`.
+        """
         began = self.day.begins(now_ms)
         if began:
-            self.day.open(now_ms, equity, last_equity=self._last_equity)
-        self._last_equity = None
+            before = self._last_equity if self._was_down or not priced else None
+            self.day.open(now_ms, equity, last_equity=before)
+        self._was_down = False
+        if priced:
+            self._last_equity = equity
         return began
 
     def worth(self) -> tuple[Usdc, tuple[AssetId, ...]]:
@@ -95,10 +114,11 @@ class Gate:
         return self.valuer.portfolio(self._account, self._board)
 
     def _book_age_ms(self, asset_id: AssetId, now_ms: int) -> int | None:
+        """Return the age of the data behind an asset's book; negative if it is stamped ahead of our clock."""
         heard_ms = self._board.heard_ms.get(asset_id)
         if heard_ms is None:
             return None
-        return max(0, now_ms - (self.heard_ms if self._streaming else heard_ms))
+        return now_ms - (self.heard_ms if self._streaming else heard_ms)
 
     def _orders_of_last_hour(self, signal: Signal, now_ms: int) -> list[Order]:
         orders = self._recent.get((signal.strategy, signal.asset_id, signal.side))

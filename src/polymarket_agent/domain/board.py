@@ -30,11 +30,15 @@ class Board:
 
     Each outcome keeps the book that was reported for it. They mirror each other on the venue (a bid for one
     outcome is an ask for the other at 1 - price), and the feed reports both halves in one message.
+
+    `stale_snapshots` and `contradictions` count what was left out: books older than what is known, and listings
+    that give a market other assets, another order of them, or an asset of another market.
     """
 
     __slots__ = (
         "_handlers",
         "books",
+        "contradictions",
         "groups",
         "heard_ms",
         "last_trades",
@@ -53,6 +57,7 @@ class Board:
         self.heard_ms: dict[AssetId, int] = {}
         self.synthetic: set[AssetId] = set()
         self.stale_snapshots = 0
+        self.contradictions = 0
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             BookSnapshot: self._apply_snapshot,
             TradePrint: self._apply_trade,
@@ -102,7 +107,9 @@ class Board:
 
     def _apply_trade(self, event: TradePrint) -> None:
         if event.asset_id in self.books:
-            self.last_trades[event.asset_id] = event
+            known = self.last_trades.get(event.asset_id)
+            if known is None or event.at_ms >= known.at_ms:
+                self.last_trades[event.asset_id] = event
 
     def _forget(self, event: Gap) -> None:
         for asset_id in event.asset_ids or tuple(self.books):
@@ -118,21 +125,32 @@ class Board:
 
     def _set_tick_size(self, asset_id: AssetId, tick_size: Price) -> None:
         market = replace(self.market_by_asset[asset_id], tick_size=tick_size)
-        self._store(market)
         for each in market.asset_ids:
             self.books[each].set_tick_size(market.tick_size)
+        self._store(market)
 
     def _list(self, event: MarketListed) -> None:
         market = event.market
         known = self.markets.get(market.condition_id)
         if known is not None and known.state is MarketState.RESOLVED:
             return  # an answer is final; an older listing does not take it back
+        if self._contradicts(market, known):
+            self.contradictions += 1  # believing it would turn prices, orders and payouts into the other outcome's
+            return
         self._store(market)
         for asset_id in market.asset_ids:
             if asset_id not in self.books:
                 self.books[asset_id] = OrderBook(asset_id, market.tick_size)
             elif known is not None and known.tick_size != market.tick_size:
                 self.books[asset_id].set_tick_size(market.tick_size)
+            if market.state is MarketState.RESOLVED:
+                self.books[asset_id].clear()
+
+    def _contradicts(self, market: Market, known: Market | None) -> bool:
+        if known is not None and known.asset_ids != market.asset_ids:
+            return True
+        others = (self.market_by_asset.get(asset_id) for asset_id in market.asset_ids)
+        return any(other is not None and other.condition_id != market.condition_id for other in others)
 
     def _store(self, market: Market) -> None:
         self.markets[market.condition_id] = market

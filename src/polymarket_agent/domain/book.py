@@ -8,12 +8,11 @@ while running), it never rounds.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
-from enum import Enum
 from math import gcd
-from typing import NamedTuple
 
+from polymarket_agent.domain.book_hash import BookIdentity, book_hash
+from polymarket_agent.domain.levels import Level, Side, Walk
 from polymarket_agent.domain.market import AssetId
 from polymarket_agent.domain.money import (
     MICRO,
@@ -28,48 +27,6 @@ from polymarket_agent.domain.money import (
 from polymarket_agent.errors import VenueDataError
 
 __all__ = ["BookIdentity", "Level", "OrderBook", "Side", "Walk", "book_hash"]
-
-
-class Side(Enum):
-    """What an order does with its asset."""
-
-    BUY = "BUY"
-    SELL = "SELL"
-
-    @property
-    def opposite(self) -> Side:
-        """The side that it trades against."""
-        return Side.SELL if self is Side.BUY else Side.BUY
-
-
-class Level(NamedTuple):
-    """All resting orders of an asset at one price: micro-USDC a share, micro-shares."""
-
-    price: Price
-    size: Shares
-
-
-class Walk(NamedTuple):
-    """What walking the book from the best level gives.
-
-    `quantity` may be less than asked when the levels within the limit run out. `notional` is in micro-USDC:
-    rounded up level by level for a buy, down for a sale. `worst` is the last price touched, 0 if none.
-    """
-
-    levels: tuple[Level, ...]
-    quantity: Shares
-    notional: Usdc
-    worst: Price
-
-
-class BookIdentity(NamedTuple):
-    """What the venue's book hash covers besides the levels, as text the way the venue writes it."""
-
-    market: str
-    min_order_size: str
-    tick_size: str
-    neg_risk: bool
-    last_trade_price: str
 
 
 class OrderBook:
@@ -97,8 +54,6 @@ class OrderBook:
         self._asks = [0] * (self._steps + 1)
         self._best_bid = 0
         self._best_ask = self._steps
-
-    # -- changing -------------------------------------------------------------------------------------------------
 
     def replace(
         self, bids: Iterable[tuple[Price, Shares]], asks: Iterable[tuple[Price, Shares]], at_ms: int = 0
@@ -137,9 +92,10 @@ class OrderBook:
 
     def update(self, is_bid: bool, at: Price, size: Shares) -> None:  # noqa: C901 - the hot path, kept in one piece
         """Set the absolute size of one level; 0 removes it. The caller has validated price and size."""
-        index, off_grid = divmod(at, self.step)
-        if off_grid:
-            self._regrid(gcd(self.step, at))
+        step = self.step
+        index = at // step
+        if index * step != at:
+            self._regrid(gcd(step, at))
             index = at // self.step
         if self._taken:
             size = self._net(is_bid, at, size)
@@ -169,14 +125,14 @@ class OrderBook:
         """Take displayed shares off a level for a simulated fill of ours, so that nobody takes them twice.
 
         A recording does not know of our trades and goes on displaying what we took. From here on the level
-        counts as what is displayed less what we took, until the venue shows less than that.
+        counts as what is displayed less what we took, until the venue shows less than that. It may be more than
+        is displayed yet: the other outcome's half of the same book can arrive later.
         """
-        taken = Shares(min(size, self.size_at(is_bid, at)))
-        if taken:
-            left = Shares(self.size_at(is_bid, at) - taken)
-            before = self._taken.pop((is_bid, at), Shares(0))
-            self.update(is_bid, at, left)
-            self._taken[(is_bid, at)] = Shares(before + taken)
+        shown = self.size_at(is_bid, at)
+        before = self._taken.pop((is_bid, at), Shares(0))
+        if shown:
+            self.update(is_bid, at, Shares(max(0, shown - size)))
+        self._taken[(is_bid, at)] = Shares(before + size)
 
     def _net(self, is_bid: bool, at: Price, size: Shares) -> Shares:
         taken = self._taken.get((is_bid, at))
@@ -204,12 +160,12 @@ class OrderBook:
             self._fill(bids, asks)
 
     def clear(self) -> None:
-        """Forget every level: nothing is known until the next snapshot."""
-        self._set_grid(self.step)
-        self._taken.clear()
-        self.ready = False
+        """Forget every level: nothing is known until the next snapshot.
 
-    # -- reading --------------------------------------------------------------------------------------------------
+        What we took is remembered: the snapshot displays it again.
+        """
+        self._set_grid(self.step)
+        self.ready = False
 
     @property
     def best_bid(self) -> Price | None:
@@ -320,24 +276,3 @@ class OrderBook:
     def __repr__(self) -> str:
         state = "" if self.ready else " not ready"
         return f"<OrderBook {self.asset_id[:8]}… {self.best_bid} / {self.best_ask}{state}>"
-
-
-def book_hash(
-    asset_id: str, timestamp: str, bids: Iterable[Level], asks: Iterable[Level], identity: BookIdentity
-) -> str:
-    """Return SHA-1 over the compact JSON of a book, levels in the order given (the venue's is worst to best).
-
-    Source: the official client's recipe, checked against recorded books. The hash is the venue's checksum,
-    not a security measure.
-    """
-
-    def levels(side: Iterable[Level]) -> str:
-        return ",".join(f'{{"price":"{decimal_text(p)}","size":"{decimal_text(s)}"}}' for p, s in side)
-
-    body = (
-        f'{{"market":"{identity.market}","asset_id":"{asset_id}","timestamp":"{timestamp}","hash":"",'
-        f'"bids":[{levels(bids)}],"asks":[{levels(asks)}],"min_order_size":"{identity.min_order_size}",'
-        f'"tick_size":"{identity.tick_size}","neg_risk":{"true" if identity.neg_risk else "false"},'
-        f'"last_trade_price":"{identity.last_trade_price}"}}'
-    )
-    return hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest()

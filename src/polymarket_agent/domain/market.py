@@ -26,7 +26,9 @@ __all__ = [
     "Outcome",
     "ProtocolVersion",
     "is_position_id",
+    "most_taker_fee",
     "position_id_fields",
+    "running_fee",
     "taker_fee",
 ]
 
@@ -57,7 +59,9 @@ class MarketState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FeeSchedule:
-    """What takers pay. `rate` is in millionths (0.05 is 50_000); `exponent` shapes the curve.
+    """What takers pay, and makers too unless `taker_only`.
+
+    `rate` is in millionths (0.05 is 50_000); `exponent` shapes the curve. Rebates to makers are not counted on.
 
     Raises:
         VenueDataError: a rate outside [0, 1] or an exponent outside 0..4.
@@ -88,9 +92,24 @@ def taker_fee(at: Price, quantity: Shares, schedule: FeeSchedule) -> Usdc:
     """
     if not schedule.rate or not quantity:
         return Usdc(0)
-    numerator = quantity * schedule.rate * (at * (MICRO - at)) ** schedule.exponent
-    denominator = MICRO ** (1 + 2 * schedule.exponent)
-    return Usdc(ceil_div(numerator, denominator * _FEE_UNIT) * _FEE_UNIT)
+    return running_fee(((at, quantity),), schedule)
+
+
+def running_fee(parts: Iterable[tuple[int, int]], schedule: FeeSchedule) -> Usdc:
+    """Return the fee of several (price, quantity) of one order, rounded up once for all of them, in micro-USDC."""
+    exponent = schedule.exponent
+    numerator = sum(quantity * (at * (MICRO - at)) ** exponent for at, quantity in parts) * schedule.rate
+    return Usdc(ceil_div(numerator, MICRO ** (1 + 2 * exponent) * _FEE_UNIT) * _FEE_UNIT)
+
+
+def most_taker_fee(amount: Usdc, quantity: Shares, schedule: FeeSchedule) -> Usdc:
+    """Return the highest fee that buying `quantity` for at most `amount` can have, in micro-USDC.
+
+    For a curve of exponent 1 or more no price within the limit gives a higher fee than `amount * rate`, also when
+    a better price gives more shares for the amount. Rounded up to the fee's unit, as the fee itself is.
+    """
+    base: int = amount if schedule.exponent else quantity
+    return Usdc(ceil_div(base * schedule.rate, MICRO * _FEE_UNIT) * _FEE_UNIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +149,8 @@ class Market:
     liquidity: Usdc = Usdc(0)
 
     def __post_init__(self) -> None:
+        if self.tick_size not in TICK_SIZES:
+            raise VenueDataError(f"market {self.condition_id}: the venue has no tick size of {self.tick_size / MICRO}")
         first, second = self.outcomes
         if first.asset_id == second.asset_id:
             raise VenueDataError(f"market {self.condition_id} lists the same asset twice", excerpt=first.asset_id)
@@ -148,20 +169,29 @@ class Market:
         """The two claims, in the order of the outcomes."""
         return self.outcomes[0].asset_id, self.outcomes[1].asset_id
 
+    def index_of(self, asset_id: AssetId) -> int:
+        """Return 0 for the first outcome's claim and 1 for the second's.
+
+        Raises:
+            VenueDataError: it is no claim of this market; the other outcome's price or payout would be a guess.
+        """
+        if asset_id == self.outcomes[0].asset_id:
+            return 0
+        if asset_id == self.outcomes[1].asset_id:
+            return 1
+        raise VenueDataError(f"market {self.condition_id} has no such asset", excerpt=asset_id)
+
     def complement_of(self, asset_id: AssetId) -> AssetId:
         """Return the other outcome's claim."""
-        first, second = self.asset_ids
-        return second if asset_id == first else first
+        return self.outcomes[1 - self.index_of(asset_id)].asset_id
 
     def label_of(self, asset_id: AssetId) -> str:
         """Return the outcome's name for a claim of this market."""
-        return self.outcomes[0].label if asset_id == self.outcomes[0].asset_id else self.outcomes[1].label
+        return self.outcomes[self.index_of(asset_id)].label
 
     def payout_of(self, asset_id: AssetId) -> int | None:
         """Return micro-USDC a share of a claim, or None while unresolved."""
-        if self.payouts is None:
-            return None
-        return self.payouts[0] if asset_id == self.outcomes[0].asset_id else self.payouts[1]
+        return None if self.payouts is None else self.payouts[self.index_of(asset_id)]
 
     def resolved(self, payouts: tuple[int, int]) -> Market:
         """Return this market with its answer."""

@@ -6,7 +6,7 @@ which are the venue's own base units. Costs round up and proceeds round down, al
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import NewType
 
 from polymarket_agent.errors import MoneyError
@@ -43,6 +43,10 @@ PRICE_GRID = Price(100)  # 0.0001: every tick size of the venue is a multiple of
 
 # The largest amount we take from outside. A 64-bit column holds it with room for sums.
 _MAX_MICRO = 10**17
+_MAX_DIGITS = 12
+
+# Raises instead of rounding, whatever the length of the number and the caller's own decimal context.
+_EXACT = Context(prec=60, traps=[InvalidOperation, Inexact])
 
 
 def usdc(amount: str | int | Decimal) -> Usdc:
@@ -78,17 +82,30 @@ def price(text: str | int | Decimal) -> Price:
 def _exact_micro(value: str | int | Decimal) -> int:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise MoneyError(f"{value!r} is a {type(value).__name__}; give an amount as text, int or Decimal")
+    if isinstance(value, int):
+        if abs(value) > _MAX_MICRO // MICRO:
+            raise MoneyError(f"a whole number of {value.bit_length()} bits is larger than any amount here can be")
+        return value * MICRO
+    shown = repr(value)[:60]
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        raise MoneyError(f"{shown} is not a number; write an amount such as 12.50")
     try:
-        scaled = Decimal(value).scaleb(6)
+        number = Decimal(value)
+        if not number.is_finite():
+            raise MoneyError(f"{shown} is not finite; write an amount such as 12.50")
+        if number.adjusted() >= _MAX_DIGITS:
+            raise MoneyError(f"{shown} is larger than any amount here can be")
+        scaled = _EXACT.scaleb(number, 6)
+    except Inexact as error:
+        raise MoneyError(f"{shown} is finer than 0.000001; round it first, with a named rounding from money.py") from error
     except InvalidOperation as error:
-        raise MoneyError(f"{value!r} is not a number; write an amount such as 12.50") from error
-    if not scaled.is_finite():
-        raise MoneyError(f"{value} is not finite; write an amount such as 12.50")
-    if scaled != scaled.to_integral_value():
-        raise MoneyError(f"{value} is finer than 0.000001; round it first, with a named rounding from money.py")
-    if abs(scaled) > _MAX_MICRO:
-        raise MoneyError(f"{value} is larger than any amount here can be")
-    return int(scaled)
+        raise MoneyError(f"{shown} is not a number; write an amount such as 12.50") from error
+    micro = int(scaled)
+    if scaled != micro:
+        raise MoneyError(f"{shown} is finer than 0.000001; round it first, with a named rounding from money.py")
+    if abs(micro) > _MAX_MICRO:
+        raise MoneyError(f"{shown} is larger than any amount here can be")
+    return micro
 
 
 def decimal_text(micro: int) -> str:

@@ -240,17 +240,28 @@ class Order:
         """Whether it may still be matched."""
         return self.state in POSSIBLY_ALIVE
 
-    def move(self, cause: OrderCause, at_ms: int, reason: str = "") -> Order:
+    def move(self, cause: OrderCause, at_ms: int, reason: str = "", *, reserved: int | None = None) -> Order:
         """Return this order after evidence.
 
+        Args:
+            cause: the evidence.
+            at_ms: when it came.
+            reason: why it is closed, if it is.
+            reserved: what the order may cost again; a revival gave its reservation back and needs a new one.
+
         Raises:
-            OrderStateError: the table has no such move. Nothing has changed.
+            OrderStateError: the table has no such move, or a revival lacks its reservation. Nothing has changed.
         """
         to = ORDER_MOVES.get((self.state, cause))
         if to is None:
             raise OrderStateError(f"order {self.order_id} is {self.state.value}; '{cause.value}' cannot move it")
-        reserved = 0 if to.final else self.reserved
-        return replace(self, state=to, reserved=reserved, updated_ms=at_ms, reason=reason or self.reason)
+        if self.state.final and not to.final and reserved is None:
+            raise OrderStateError(
+                f"order {self.order_id} is {self.state.value} and alive after all; say what it may cost",
+                hint="give `reserved`, from worst_cost of what remains",
+            )
+        held = 0 if to.final else self.reserved if reserved is None else reserved
+        return replace(self, state=to, reserved=held, updated_ms=at_ms, reason=reason or self.reason)
 
 
 def form_refusal(market: Market, at: Price, quantity: Shares, time_in_force: TimeInForce) -> str | None:

@@ -81,6 +81,10 @@ class MarketView:
         book = self._board.books.get(asset_id)
         return book if book is not None and book.ready and not book.crossed else None
 
+    def synthetic(self, asset_id: AssetId) -> bool:
+        """Whether the book of an asset was made up: from a daily close, or a quote without sizes."""
+        return asset_id in self._board.synthetic
+
     def last_trade(self, asset_id: AssetId) -> TradePrint | None:
         """Return the last trade seen of an asset."""
         return self._board.last_trades.get(asset_id)

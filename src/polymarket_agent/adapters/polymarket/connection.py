@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from random import Random
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, runtime_checkable
 
 import aiohttp
 import msgspec
@@ -31,6 +31,7 @@ _ENDS = frozenset(
 _log = structlog.get_logger(__name__)
 
 
+@runtime_checkable
 class BookSource(Protocol):
     """Where books are fetched that the stream owes; `PolymarketPublic` is one."""
 

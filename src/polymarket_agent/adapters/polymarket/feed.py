@@ -12,17 +12,21 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from random import Random, SystemRandom
 
 import aiohttp
+import structlog
 
 from polymarket_agent import __version__
 from polymarket_agent.adapters.polymarket.connection import BookSource, Connection, FeedPolicy
 from polymarket_agent.adapters.polymarket.outbox import Outbox
 from polymarket_agent.adapters.polymarket.parse import MarketChannelParser
 from polymarket_agent.adapters.polymarket.upkeep import BookKeeper
-from polymarket_agent.domain.events import Event, GroupListed, MarketListed
-from polymarket_agent.domain.market import Market, MarketGroup
-from polymarket_agent.ports import Clock
+from polymarket_agent.domain.events import BookSnapshot, Event, GroupListed, MarketListed
+from polymarket_agent.domain.market import AssetId, Market, MarketGroup
+from polymarket_agent.errors import VenueError
+from polymarket_agent.ports import Clock, MarketData
 
 __all__ = ["MARKET_WS_URL", "PolymarketFeed"]
+
+_log = structlog.get_logger(__name__)
 
 MARKET_WS_URL = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
 
@@ -36,7 +40,7 @@ class PolymarketFeed:
         markets: what to listen to.
         groups: groups to announce; their members are listened to only when they are in `markets`.
         clock: stamps events with our time.
-        source: fetches books that the stream owes.
+        data: fetches books that the stream owes, many at once if it can.
         url: the market channel.
         policy: keep-alive, liveness, back-off, and bounds.
         jitter: spreads reconnects.
@@ -51,7 +55,7 @@ class PolymarketFeed:
         markets: Sequence[Market],
         *,
         clock: Clock,
-        source: BookSource,
+        data: BookSource | MarketData,
         groups: Sequence[MarketGroup] = (),
         url: str = MARKET_WS_URL,
         policy: FeedPolicy | None = None,
@@ -60,7 +64,7 @@ class PolymarketFeed:
         self._markets = {market.condition_id: market for market in markets}
         self._groups = tuple(groups)
         self._clock = clock
-        self._source = source
+        self._source = data if isinstance(data, BookSource) else _OneByOne(data)
         self._url = url
         self._policy = policy or FeedPolicy()
         self._jitter = jitter or SystemRandom()
@@ -128,3 +132,21 @@ class PolymarketFeed:
                     jitter=self._jitter,
                 )
                 tasks.create_task(connection.run(session))
+
+
+class _OneByOne:
+    """Books of a source that hands out only one at a time; one that cannot be read is left out."""
+
+    def __init__(self, data: MarketData) -> None:
+        self._data = data
+
+    async def books(self, asset_ids: Sequence[AssetId]) -> list[BookSnapshot]:
+        found = []
+        for asset_id in asset_ids:
+            try:
+                book = await self._data.order_book(asset_id)
+            except VenueError as error:
+                _log.warning("book_not_fetched", asset_id=asset_id, error=str(error))
+                continue
+            found.append(BookSnapshot(asset_id, tuple(book.bids()), tuple(book.asks()), book.at_ms))
+        return found

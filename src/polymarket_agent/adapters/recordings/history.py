@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from polymarket_agent.adapters.recordings import parquet
 from polymarket_agent.adapters.recordings.base import Assumptions, Chunks, Recording, RecordingFeed, in_chunks
-from polymarket_agent.adapters.recordings.exact import Sides
+from polymarket_agent.adapters.recordings.exact import EARLIEST_MS, LATEST_MS, Sides
 from polymarket_agent.adapters.recordings.tally import Tally, feed_counts
 from polymarket_agent.domain.events import BookSnapshot, Event, MarketClosed, MarketListed, MarketResolved
 from polymarket_agent.domain.market import AssetId, Market
@@ -27,7 +27,10 @@ _FIRST_LABELS = ("Yes", "Up", "Over")
 
 
 class _Rows(NamedTuple):
-    """Columns of a slice; the texts as (distinct values, index of each row). Times in seconds, closes in micro."""
+    """Columns of a slice; the texts as (distinct values, index of each row). Times in seconds, closes in micro.
+
+    `timeless` counts rows that are left out because one of their times cannot be.
+    """
 
     conditions: tuple[list[str], list[int]]
     tokens: tuple[list[str], list[int]]
@@ -37,6 +40,7 @@ class _Rows(NamedTuple):
     observed_s: list[int]
     closes: list[int]
     exact: list[int]
+    timeless: int
 
 
 class _Entry:
@@ -50,7 +54,14 @@ class _Entry:
         self.market: Market | None = None
 
 
-def _decode(_: Any, part: Any) -> _Rows:
+def _decode(pa: Any, part: Any) -> _Rows:
+    pc = pa.compute
+    timely = [
+        pc.and_(pc.greater_equal(part[name], EARLIEST_MS // 1000), pc.less(part[name], LATEST_MS // 1000))
+        for name in ("resolved_at", "observed_at")
+    ]
+    rows = part.num_rows
+    part = part.filter(pc.fill_null(pc.and_(*timely), fill_value=False))
     closes, exact = parquet.micros(part["close"])
     return _Rows(
         parquet.texts(part["condition_id"]),
@@ -61,6 +72,7 @@ def _decode(_: Any, part: Any) -> _Rows:
         parquet.integers(part["observed_at"]),
         parquet.integers(closes),
         parquet.integers(exact),
+        rows - part.num_rows,
     )
 
 
@@ -128,7 +140,9 @@ class DailyCloses(Recording):
         cache: dict[int, tuple[Sides, Sides]] = {}
         assumptions = self.assumptions
         for rows in self._slices(ordered=True):
-            (conditions, condition_of), (tokens, token_of), _, _, resolved, observed, closes, exact = rows
+            (conditions, condition_of), (tokens, token_of), _, _, resolved, observed, closes, exact, timeless = rows
+            if timeless:
+                dropped["a row whose times cannot be"] += timeless
             columns = (condition_of, token_of, resolved, observed, closes, exact)
             for condition, token, resolved_s, observed_s, close, is_exact in zip(*columns, strict=True):
                 while endings and endings[-1][0] < observed_s:
@@ -175,7 +189,7 @@ class DailyCloses(Recording):
             for token, observed_s, close in zip(token_of, rows.observed_s, rows.closes, strict=True):
                 tally.at(observed_s * 1000, (tokens[token],))
                 tally.copy((token, observed_s, close))
-            tally.frames += len(token_of)
+            tally.frames += len(token_of) + rows.timeless
             tally.events["close"] += len(token_of)
         tally.markets.update(self.entries())
         feed = self.feed()

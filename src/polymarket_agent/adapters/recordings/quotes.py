@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from polymarket_agent.adapters.recordings import parquet
 from polymarket_agent.adapters.recordings.base import Chunks, Recording, RecordingFeed, in_chunks
-from polymarket_agent.adapters.recordings.exact import Sides
+from polymarket_agent.adapters.recordings.exact import EARLIEST_MS, LATEST_MS, Sides
 from polymarket_agent.adapters.recordings.tally import Tally, feed_counts
 from polymarket_agent.domain.events import BookSnapshot, Event, MarketClosed, MarketListed, MarketResolved
 from polymarket_agent.domain.market import Market
@@ -30,7 +30,10 @@ _NONE = -1
 
 
 class _Rows(NamedTuple):
-    """Columns of a slice; prices in micro-USDC, 0 where there is none, -1 where it cannot be read."""
+    """Columns of a slice; prices in micro-USDC, 0 where there is none, -1 where it cannot be read.
+
+    `timeless` counts rows that are left out because their time cannot be.
+    """
 
     at_ms: list[int]
     slugs: tuple[list[str], list[int]]
@@ -38,6 +41,7 @@ class _Rows(NamedTuple):
     bids: list[int]
     asks: list[int]
     answers: list[int]
+    timeless: int
 
 
 class _Entry(NamedTuple):
@@ -55,6 +59,12 @@ def _decode(pa: Any, part: Any) -> _Rows:
         column = part[name].combine_chunks() if hasattr(part[name], "combine_chunks") else part[name]
         return parquet.integers(pa.compute.if_else(pa.compute.is_null(column), 0, readable))
 
+    pc = pa.compute
+    times = parquet.millis(part["ts"])
+    rows = part.num_rows
+    part = part.filter(
+        pc.fill_null(pc.and_(pc.greater_equal(times, EARLIEST_MS), pc.less(times, LATEST_MS)), fill_value=False)
+    )
     return _Rows(
         parquet.integers(parquet.millis(part["ts"])),
         parquet.texts(part["slug"]),
@@ -62,6 +72,7 @@ def _decode(pa: Any, part: Any) -> _Rows:
         prices("bid"),
         prices("ask"),
         parquet.integers(part["y"]),
+        rows - part.num_rows,
     )
 
 
@@ -128,6 +139,8 @@ class HourlyQuotes(Recording):
         cache: dict[int, Sides] = {0: ()}
         for rows in parquet.sorted_rows(self.path, QUOTE_COLUMNS, sort_by="ts", decode=_decode):
             slugs, slug_of = rows.slugs
+            if rows.timeless:
+                dropped["a row whose times cannot be"] += rows.timeless
             for slug, at_ms, bid, ask in zip(slug_of, rows.at_ms, rows.bids, rows.asks, strict=True):
                 if _NONE in (bid, ask) or bid == MICRO or (ask and bid >= ask):
                     dropped["a quote that no book can have"] += 1
@@ -160,7 +173,7 @@ class HourlyQuotes(Recording):
                 tally.copy((slug, at_ms, bid, ask))
                 without_bid += not bid
                 without_ask += not ask
-            tally.frames += len(slug_of)
+            tally.frames += len(slug_of) + rows.timeless
             tally.events["quote"] += len(slug_of)
         tally.markets.update(self.entries())
         feed = self.feed()
