@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from polymarket_agent import __version__
-from polymarket_agent.cli import config_commands, ledger_commands, market_commands, recording_commands, run_commands
+from polymarket_agent.cli import (
+    config_commands,
+    ledger_commands,
+    market_commands,
+    recording_commands,
+    run_commands,
+    sandbox_commands,
+)
 
 __all__ = ["app", "main"]
 
@@ -43,6 +50,7 @@ ledger_commands.register(app)
 market_commands.register(app)
 config_commands.register(app)
 recording_commands.register(app)
+sandbox_commands.register(app)
 
 
 def main() -> None:
