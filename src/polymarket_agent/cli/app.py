@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from polymarket_agent import __version__
 from polymarket_agent.cli import config_commands, ledger_commands, market_commands, recording_commands, run_commands
+from polymarket_agent.version import __version__
 
 __all__ = ["app", "main"]
 
