@@ -164,12 +164,17 @@ class Desk:
         cash: str = "1000",
         latency_ms: int = 0,
         book_through: bool = True,
+        at_ms: int = START_MS,
+        known: Sequence[Event] = (),
     ) -> None:
+        """Open a desk at a time; `known` is what the board has seen before the trader comes to it."""
         self.market = market or a_market()
         self.db = db or Database(":memory:")
         OPENED.append(self.db)
-        self.clock = ManualClock(START_MS)
+        self.clock = ManualClock(at_ms)
         self.board = Board()
+        for event in known:
+            self.board.apply(event)
         self.journal = Journal(self.db)
         self.trader = PaperTrader(
             usdc(cash),
@@ -183,7 +188,7 @@ class Desk:
         self.account = self.trader.account
         self.fills: list[Fill] = []
         self.journal.begin_run(mode="paper", feed="test", config_hash="", config="", at_ms=START_MS)
-        self.tell(MarketListed(self.market, START_MS, START_MS))
+        self.tell(MarketListed(self.market, at_ms, at_ms))
 
     def tell(self, *events: Event) -> list[Fill]:
         """Apply events in order; return the fills they led to."""

@@ -29,7 +29,7 @@ from polymarket_agent.errors import AgentError, DatabaseError, LiveLockedError
 from polymarket_agent.execution.base import Executor
 from polymarket_agent.execution.paper import PaperTrader
 from polymarket_agent.ledger.journal import Journal
-from polymarket_agent.ledger.recovery import recover
+from polymarket_agent.ledger.recovery import Recovered, recover
 from polymarket_agent.ports import Clock, EventFeed
 from polymarket_agent.pump import Pump
 from polymarket_agent.strategies.base import Strategy, build
@@ -82,14 +82,13 @@ class Orchestrator:
         self.ended = ""
         self._clock: Clock = clock or (ManualClock() if feed.replayed else SystemClock())
         self._latest_ms = 0
-        self._db = db
         self._journal = Journal(db)
         self._executor = _build_executor(config, db, board=self.board, journal=self._journal, clock=self._clock)
         self.account = self._executor.account
         self._pump = Pump(feed, self._clock, db.check)
-        self._next_sample_ms = self._samples = 0
-        self._known_until_ms = -1
-        self.gate = self._recover()
+        self._next_sample_ms, self._samples, self._known_until_ms = 0, 0, -1
+        found = recover(db)
+        self.gate = self._take_up(found)
         self._record = Record(self.stats, self._journal, self.board, self.account, self.gate)
         sizing = Sizing(config.sizing, config.risk)
         self.engine = Engine(self.board, self.account, strategies, aggregation=config.aggregation, sizing=sizing)
@@ -101,6 +100,7 @@ class Orchestrator:
             at_ms=SystemClock().now_ms(),
         )
         self.engine.signal_prefix = f"{run_id}-"
+        self.engine.remind(found.held_fills)
 
     def __enter__(self) -> Self:
         return self
@@ -120,9 +120,8 @@ class Orchestrator:
                 raise
             error.add_note(f"the run could not be ended in the ledger either: {second}")
 
-    def _recover(self) -> Gate:
-        """Rebuild the day, the throttles and the last good marks from the ledger."""
-        found = recover(self._db)
+    def _take_up(self, found: Recovered) -> Gate:
+        """Take up the day, the throttles and the last good marks where the ledger left them."""
         if self.feed.replayed:
             self._known_until_ms = found.last_event_ms or -1
         if isinstance(self._clock, ManualClock):
@@ -188,7 +187,9 @@ class Orchestrator:
             self._absorb(self._executor.observe(event))
 
     async def _decide(self) -> None:
-        """Ask strategies and carry out what passes; fills on the way may wake them again."""
+        """Ask strategies and carry out what passes; fills on the way may wake them again. Not while catching up."""
+        if self.engine.now_ms <= self._known_until_ms:
+            return
         for _ in range(_MAX_PASSES):
             proposals = self.engine.propose(self.equity)
             if self.engine.set_aside:

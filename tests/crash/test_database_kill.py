@@ -58,7 +58,7 @@ def test_a_killed_trader_comes_back_where_it_was(tmp_path: Path) -> None:
     """After each kill: postings balance, account and ledger agree, and cash, shares and live orders are those of the rows."""
     path, random, fills = tmp_path / "ledger.db", Random(20), 0
     for number in range(KILLS):
-        run_and_kill(path, number, random.randint(1, 150))
+        run_and_kill(path, number, random.randint(1, 300))
         cash, held, count = money_by_fills(path)
         orders = live_orders(path)
         with Database(path) as db:
@@ -70,4 +70,4 @@ def test_a_killed_trader_comes_back_where_it_was(tmp_path: Path) -> None:
         assert account.free_cash >= 0
         assert count >= fills
         fills = count
-    assert fills > 4 * KILLS
+    assert fills, "a dozen runs without a fill prove nothing"

@@ -173,6 +173,10 @@ def held(agent: Orchestrator, asset_id: AssetId) -> Shares:
 
 def verdicts(db: Database) -> list[tuple[str, str, str]]:
     """Return (verdict, rules, why) of every signal in a ledger, in order."""
-    statement = "SELECT verdict, coalesce(rule, ''), coalesce(refusal, '') FROM signals ORDER BY rowid"
-    rows: list[tuple[str, str, str]] = db.run(lambda connection: connection.execute(statement).fetchall())
-    return rows
+    return rows(db, "SELECT verdict, coalesce(rule, ''), coalesce(refusal, '') FROM signals ORDER BY rowid")
+
+
+def rows(db: Database, query: str) -> list[Any]:
+    """Return what a query finds in a ledger that is being written."""
+    found: list[Any] = db.run(lambda connection: connection.execute(query).fetchall())
+    return found

@@ -28,6 +28,7 @@ from tests.unit.agent_world import (
     mirrored,
     no,
     opening,
+    rows,
     run,
     sell,
     take,
@@ -41,11 +42,6 @@ from tests.unit.agent_world import (
 def db() -> Iterator[Database]:
     with Database(":memory:") as database:
         yield database
-
-
-def rows(db: Database, query: str) -> list[Any]:
-    found: list[Any] = db.run(lambda connection: connection.execute(query).fetchall())
-    return found
 
 
 def quoting(*prices_and_sizes: tuple[str, int], side: Side = Side.BUY) -> TargetQuotes:

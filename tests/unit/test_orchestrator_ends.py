@@ -7,11 +7,8 @@ from typing import Any
 import pytest
 
 from polymarket_agent.db import Database
-from polymarket_agent.domain.book import Side
 from polymarket_agent.domain.events import Event, Timer
-from polymarket_agent.domain.market import ConditionId
-from polymarket_agent.domain.money import Usdc, price, shares
-from polymarket_agent.domain.signal import Quote, TargetQuotes
+from polymarket_agent.domain.money import Usdc, shares
 from polymarket_agent.errors import DatabaseError, LedgerError
 from polymarket_agent.orchestrator import Orchestrator
 from polymarket_agent.strategies.base import Wakes
@@ -24,6 +21,7 @@ from tests.unit.agent_world import (
     a_market,
     held,
     opening,
+    rows,
     take,
     ticks,
     yes,
@@ -34,16 +32,6 @@ from tests.unit.agent_world import (
 def db() -> Iterator[Database]:
     with Database(":memory:") as database:
         yield database
-
-
-def rows(db: Database, query: str) -> list[Any]:
-    found: list[Any] = db.run(lambda connection: connection.execute(query).fetchall())
-    return found
-
-
-def quoting(*prices_and_sizes: tuple[str, int], side: Side = Side.BUY) -> TargetQuotes:
-    quotes = tuple(Quote(yes(), side, price(at), shares(size)) for at, size in prices_and_sizes)
-    return TargetQuotes(strategy="s", condition_id=ConditionId("m"), quotes=quotes, reason="quote")
 
 
 # -- ways to end ----------------------------------------------------------------------------------------------------

@@ -7,16 +7,17 @@ import pytest
 
 from polymarket_agent.clock import ManualClock
 from polymarket_agent.db import Database
-from polymarket_agent.domain.book import Side
 from polymarket_agent.domain.events import Event, MarketResolved, Timer, TradePrint
 from polymarket_agent.domain.market import ConditionId
 from polymarket_agent.domain.money import price, shares, usdc
-from polymarket_agent.domain.signal import Quote, TargetQuotes, Wish
+from polymarket_agent.domain.signal import Wish
 from polymarket_agent.orchestrator import Orchestrator
+from polymarket_agent.strategies.base import Wakes
 from tests.unit.agent_world import (
     DAY_MS,
     START_MS,
     Listed,
+    Says,
     Script,
     a_config,
     a_market,
@@ -26,6 +27,7 @@ from tests.unit.agent_world import (
     mirrored,
     no,
     opening,
+    rows,
     run,
     take,
     ticks,
@@ -38,16 +40,6 @@ from tests.unit.agent_world import (
 def db() -> Iterator[Database]:
     with Database(":memory:") as database:
         yield database
-
-
-def rows(db: Database, query: str) -> list[Any]:
-    found: list[Any] = db.run(lambda connection: connection.execute(query).fetchall())
-    return found
-
-
-def quoting(*prices_and_sizes: tuple[str, int], side: Side = Side.BUY) -> TargetQuotes:
-    quotes = tuple(Quote(yes(), side, price(at), shares(size)) for at, size in prices_and_sizes)
-    return TargetQuotes(strategy="s", condition_id=ConditionId("m"), quotes=quotes, reason="quote")
 
 
 # -- time -----------------------------------------------------------------------------------------------------------
@@ -122,6 +114,18 @@ def test_a_replay_over_its_own_ledger_changes_nothing(db: Database) -> None:
     assert rows(db, "SELECT entry, account, unit, amount FROM postings ORDER BY posting_id") == before
     assert (agent.stats.already_known, agent.stats.event_count) == (len(events), 0)
     assert agent.account.cash == usdc(1_020)
+
+
+def test_nobody_decides_while_a_replay_catches_up(db: Database) -> None:
+    """A strategy that is reminded of its fills after a restart is asked when the books are where they were."""
+    first = [*opening(a_market()), *ticks(1, 2)]
+    run(first, Script({START_MS + 1: [take(yes(), "0.50", "10")]}), db=db)
+    strategy = Says(lambda *_: (), wakes=Wakes(fills=True))
+    assert run(first, strategy, db=db).stats.already_known == len(first)
+    assert strategy.asked == 0
+
+    run([*first, *ticks(3)], strategy, db=db)
+    assert strategy.asked == 1
 
 
 def test_throttles_and_the_days_loss_survive_a_restart(db: Database) -> None:

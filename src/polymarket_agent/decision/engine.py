@@ -6,7 +6,7 @@ wishes. Between wakes the engine only keeps books, so work follows decisions and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from polymarket_agent.domain.events import (
 )
 from polymarket_agent.domain.market import AssetId
 from polymarket_agent.domain.money import Usdc
+from polymarket_agent.domain.order import Fill
 from polymarket_agent.domain.portfolio import Account
 from polymarket_agent.domain.signal import Basket, Cancel, Signal, Wish
 from polymarket_agent.errors import ConfigError, StrategyError
@@ -145,6 +146,11 @@ class Engine:
         self._next_timer_ms = min((r.next_timer_ms for r in runners), default=_NEVER_MS)
 
     # -- taking events in -----------------------------------------------------------------------------------------
+
+    def remind(self, fills: Iterable[Fill]) -> None:
+        """Tell strategies again of fills from before a restart, so that they know what is theirs."""
+        for fill in fills:
+            self.apply(Filled(fill, fill.at_ms))
 
     def apply(self, event: Event) -> None:
         """Update the board and note which strategies this wakes."""

@@ -92,6 +92,7 @@ class Account:
         self.fees = Usdc(0)
         self.positions: dict[AssetId, Position] = {}
         self.orders: dict[OrderId, Order] = {}
+        self._bought_by: dict[tuple[str, AssetId], int] = {}
         self._applied: set[tuple[str, OrderId, int]] = set()
 
     def apply_order(self, order: Order) -> None:
@@ -137,6 +138,9 @@ class Account:
                 entry_fees=Usdc(position.entry_fees - position.entry_fees * fill.quantity // position.quantity),
             )
         self._applied.add(key)
+        owner = (fill.strategy, fill.asset_id)
+        sign = 1 if fill.side is Side.BUY else -1
+        self._bought_by[owner] = self._bought_by.get(owner, 0) + sign * fill.quantity
         self.cash = Usdc(cash)
         self.fees = Usdc(self.fees + fill.fee)
         self.realised = Usdc(self.realised + gain)
@@ -152,6 +156,8 @@ class Account:
         self.cash = Usdc(self.cash + received)
         self.realised = Usdc(self.realised + received - position.cost)
         del self.positions[asset_id]
+        for owner in [owner for owner in self._bought_by if owner[1] == asset_id]:
+            del self._bought_by[owner]
         return received
 
     def remember_fill(self, trade_id: str, order_id: OrderId, bucket: int) -> None:
@@ -168,6 +174,10 @@ class Account:
         """Micro-shares held of an asset."""
         position = self.positions.get(asset_id)
         return position.quantity if position else Shares(0)
+
+    def bought_by(self, strategy: str, asset_id: AssetId) -> Shares:
+        """Micro-shares held of an asset that a strategy bought and has not sold; never more than are held."""
+        return Shares(max(0, min(self._bought_by.get((strategy, asset_id), 0), self.quantity_of(asset_id))))
 
     @property
     def reserved_cash(self) -> Usdc:

@@ -24,7 +24,8 @@ class Recovered:
     """What the ledger knows.
 
     `account` is None in a new file; `recent_orders` are those of the last hour that it saw; `last_event_ms` is the
-    latest time of anything in it; `paper_orders` is the highest number that a paper order has.
+    latest time of anything in it; `paper_orders` is the highest number that a paper order has; `held_fills` are the
+    fills of every asset that is still held, oldest first, so that strategies learn what is theirs.
     """
 
     account: Account | None = None
@@ -35,6 +36,7 @@ class Recovered:
     last_equity: Usdc | None = None
     marks: dict[AssetId, tuple[Shares, Usdc]] = field(default_factory=dict)
     paper_orders: int = 0
+    held_fills: list[Fill] = field(default_factory=list)
 
 
 def recover(db: Database) -> Recovered:
@@ -59,6 +61,9 @@ def recover(db: Database) -> Recovered:
 def _read(connection: sqlite3.Connection, found: Recovered) -> None:
     _require_consistency(connection)
     found.account = _account(connection)
+    for row in connection.execute("SELECT * FROM fills ORDER BY at_ms, order_id, trade_id"):
+        if found.account is not None and row["asset_id"] in found.account.positions:
+            found.held_fills.append(fill_of(row))
     row = connection.execute("SELECT day, equity FROM day_opens ORDER BY day DESC LIMIT 1").fetchone()
     if row is not None:
         found.day, found.day_open = row["day"], Usdc(row["equity"])
