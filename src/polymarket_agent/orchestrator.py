@@ -151,7 +151,7 @@ class Orchestrator:
         try:
             with Watchdog(self.engine):
                 await self._cancel_entries_of_others()
-                ended = await self._pump.run(self._take_in, self.engine, self._decide)
+                ended = await self._pump.run(self._take_in, self.engine, self._decide_unless_catching_up)
         finally:
             self.stats.wall_s += time.perf_counter() - began
         return self._finish(ended)
@@ -166,10 +166,8 @@ class Orchestrator:
             self._absorb(executor.observe(Timer(now_ms)))
         self.engine.apply(event)
         # Nineteen of twenty events change levels, and that is evidence for live orders only.
-        if kind is not BookDelta or self.account.orders:
-            reported = executor.observe(event)
-            if reported:
-                self._absorb(reported)
+        if (kind is not BookDelta or self.account.orders) and (reported := executor.observe(event)):
+            self._absorb(reported)
         counts[kind] = counts.get(kind, 0) + 1
         # Our own timers are no sign of life of the venue.
         if now_ms > self.gate.heard_ms and (kind is not Timer or event.received_ms):
@@ -186,10 +184,12 @@ class Orchestrator:
         if isinstance(event, MarketResolved):
             self._absorb(self._executor.observe(event))
 
+    async def _decide_unless_catching_up(self) -> None:
+        if self.engine.now_ms > self._known_until_ms:  # what strategies are reminded of waits for whole books
+            await self._decide()
+
     async def _decide(self) -> None:
-        """Ask strategies and carry out what passes; fills on the way may wake them again. Not while catching up."""
-        if self.engine.now_ms <= self._known_until_ms:
-            return
+        """Ask strategies and carry out what passes; fills on the way may wake them again."""
         for _ in range(_MAX_PASSES):
             proposals = self.engine.propose(self.equity)
             if self.engine.set_aside:
@@ -206,8 +206,7 @@ class Orchestrator:
         for signal, why in proposals.unsized:
             self._record.unsized(signal, why, self._now_ms())
         for signal in proposals.signals:
-            refusals = self._refusals(signal)
-            if refusals:
+            if refusals := self._refusals(signal):
                 self._record.refused(signal, refusals, self._now_ms())
             else:
                 await self._place(signal)
@@ -236,8 +235,7 @@ class Orchestrator:
         refused: dict[str, list[Refusal]] = {}
         good: list[Signal] = []
         for leg in basket.legs:
-            refusals = self._refusals(leg, good)
-            if refusals:
+            if refusals := self._refusals(leg, good):
                 refused[leg.signal_id] = refusals
             else:
                 good.append(leg)

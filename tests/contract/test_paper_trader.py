@@ -121,6 +121,15 @@ async def test_dust_levels_never_cost_more_than_was_reserved() -> None:
     desk.check()
 
 
+async def test_the_last_part_of_a_lot_may_come_from_the_next_level(desk: PaperDesk) -> None:
+    """With 9.996 displayed at .51 the missing .004 are taken at .52, and only then is the order filled."""
+    desk.tell(*books([], [("0.51", "9.996"), ("0.52", 5)]))
+    order = await desk.place(a_signal(Side.BUY, "0.52", 10))
+    assert [fill.quantity for fill in desk.fills] == [shares("9.996"), shares("0.004")]
+    assert (order.state, order.matched, desk.account.quantity_of(YES)) == (OrderState.FILLED, shares(10), shares(10))
+    desk.check()
+
+
 async def test_an_order_meets_the_book_of_its_arrival() -> None:
     """With 50 ms of latency the ask that was seen is gone; a cancellation on its way does not stop a fill."""
     desk = PaperDesk(latency_ms=50)

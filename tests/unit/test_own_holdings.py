@@ -78,5 +78,5 @@ async def test_after_a_restart_a_strategy_is_told_of_what_it_still_holds(tmp_pat
     listener = Listener()
     with Database(tmp_path / "a.db") as db, Orchestrator(config, db, ScenarioFeed(), strategies=[listener]) as run:
         assert run.account.positions == held
-        await run._decide()
+        await run.run()
         assert {fill.asset_id for fill in listener.told} == set(held)

@@ -57,7 +57,7 @@ class Bookkeeper:
         levels = [(match.price, match.quantity) for match in matches]
         costs = charges(order.side, levels, market.fees, is_maker=is_maker)
         booked: list[tuple[Fill, Order, str]] = []
-        for match, (notional, fee) in zip(matches, costs, strict=True):
+        for left, match, (notional, fee) in zip(reversed(range(len(matches))), matches, costs, strict=True):
             # Many small fills of a resting buy may round up more often than was reserved for.
             most = order.reserved - notional if is_maker and order.side is Side.BUY else fee
             fill = Fill(
@@ -77,15 +77,15 @@ class Bookkeeper:
                 note="fee schedule assumed" if market.fees_assumed and not is_maker else "",
             )
             before = order.state.value
-            order = self._apply(fill, order, market)
+            order = self._apply(fill, order, market, last=not left)
             booked.append((fill, order, before))
         if booked:
             self._journal.fills(booked)
         return order
 
-    def _apply(self, fill: Fill, order: Order, market: Market) -> Order:
+    def _apply(self, fill: Fill, order: Order, market: Market, *, last: bool) -> Order:
         after = shrink(order, fill, market.fees)
-        if after.remaining < LOT:
+        if last and after.remaining < LOT:  # a part of a lot may be on the next level of the same instant
             after = after.move(OrderCause.CLOSED_FILLED, fill.at_ms)
         self._account.apply_fill(fill)
         self._account.apply_order(after)

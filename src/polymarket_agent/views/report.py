@@ -13,7 +13,7 @@ from polymarket_agent.domain.money import MICRO, decimal_text
 from polymarket_agent.views.lists import positions
 from polymarket_agent.views.queries import balance, round_half_up, sums
 
-__all__ = ["report"]
+__all__ = ["report", "weaker"]
 
 
 def report(connection: sqlite3.Connection) -> dict[str, Any]:
@@ -70,19 +70,19 @@ def report(connection: sqlite3.Connection) -> dict[str, Any]:
 def _attribution(
     connection: sqlite3.Connection, marks: dict[str, sqlite3.Row]
 ) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """Split the profit by evidence and by strategy, and return the sum of the parts in micro-USDC."""
+    """_Split the profit by evidence and by strategy, and return the sum of the parts in micro-USDC."""
     worth = {asset_id: Fraction(row["value"], row["quantity"]) for asset_id, row in marks.items()}
     for row in connection.execute("SELECT * FROM markets WHERE state = 'resolved'"):
         worth[row["first_asset"]] = Fraction(row["first_payout"], MICRO)
         worth[row["second_asset"]] = Fraction(row["second_payout"], MICRO)
-    evidence, strategy = Split(), Split()
-    lots: dict[str, list[Lot]] = defaultdict(list)
+    evidence, strategy = _Split(), _Split()
+    lots: dict[str, list[_Lot]] = defaultdict(list)
     for row in connection.execute(_FILLS_IN_ORDER):
         evidence.count(row["evidence"], row)
         strategy.count(row["strategy"], row)
         if row["side"] == "BUY":
             unit = Fraction(row["notional"] + row["fee"], row["quantity"])
-            lots[row["asset_id"]].append(Lot(row["quantity"], unit, row["evidence"], row["strategy"]))
+            lots[row["asset_id"]].append(_Lot(row["quantity"], unit, row["evidence"], row["strategy"]))
         else:
             unit = Fraction(row["notional"] - row["fee"], row["quantity"])
             for lot, quantity in _sold_from(lots[row["asset_id"]], row["strategy"], row["quantity"]):
@@ -106,7 +106,7 @@ _FILLS_IN_ORDER = """
 
 
 @dataclass(slots=True)
-class Lot:
+class _Lot:
     """Shares bought in one fill and not sold yet, at what a share cost with its fee."""
 
     quantity: int
@@ -115,7 +115,7 @@ class Lot:
     strategy: str
 
 
-def _sold_from(lots: list[Lot], strategy: str, quantity: int) -> Iterator[tuple[Lot, int]]:
+def _sold_from(lots: list[_Lot], strategy: str, quantity: int) -> Iterator[tuple[_Lot, int]]:
     """Take `quantity` from a strategy's own lots, oldest first, then from others'; yields what each lot gave."""
     for lot in sorted(lots, key=lambda lot: lot.strategy != strategy):
         taken = min(quantity, lot.quantity)
@@ -135,7 +135,7 @@ _DOUBT = ("venue", "displayed", "traded_through", "queue", "book_through", "assu
 
 
 @dataclass(slots=True)
-class Split:
+class _Split:
     """Fills counted, and profit added up, by name."""
 
     counts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
