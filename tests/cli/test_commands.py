@@ -61,7 +61,11 @@ def test_reading_commands_speak_json_about_the_last_run(folder: Path) -> None:
     status, report = json.loads(call("status", "--json").stdout), json.loads(call("report", "--json").stdout)
     assert status["equity_usdc"] == report["equity_usdc"] == summary["equity_usdc"]
     assert all(report["checks"].values())
-    assert {row["verdict"] for row in json.loads(call("signals", "--json").stdout)} <= {"approved", "refused", "unsized"}
+    assert {row["verdict"] for row in json.loads(call("signals", "--json").stdout)} <= {
+        "approved",
+        "refused",
+        "unsized",
+    }
 
 
 def test_the_same_replay_gives_the_same_result(folder: Path) -> None:
@@ -209,6 +213,17 @@ def test_a_second_agent_on_the_same_ledger_is_refused(folder: Path) -> None:
 def test_help_names_every_command() -> None:
     """The help of the program shows what it can do, with the exit codes."""
     text = call("--help").output
-    for word in ("run", "tick", "status", "report", "markets", "orders", "positions", "signals", "strategies", "config"):
+    for word in (
+        "run",
+        "tick",
+        "status",
+        "report",
+        "markets",
+        "orders",
+        "positions",
+        "signals",
+        "strategies",
+        "config",
+    ):
         assert word in text
     assert "Exit codes" in text
