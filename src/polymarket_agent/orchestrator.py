@@ -25,7 +25,7 @@ from polymarket_agent.domain.book import Side
 from polymarket_agent.domain.events import BookDelta, Event, MarketResolved, OrderUpdated, Timer
 from polymarket_agent.domain.money import Usdc
 from polymarket_agent.domain.signal import Basket, Signal
-from polymarket_agent.errors import AgentError, DatabaseError, LiveLockedError
+from polymarket_agent.errors import AgentError, DatabaseError, LiveLockedError, VenueDataError
 from polymarket_agent.execution.base import Executor
 from polymarket_agent.execution.paper import PaperTrader
 from polymarket_agent.ledger.journal import Journal
@@ -164,13 +164,16 @@ class Orchestrator:
         executor, kind, counts = self._executor, type(event), self.stats.events
         if now_ms >= executor.next_due_ms:
             self._absorb(executor.observe(Timer(now_ms)))
-        self.engine.apply(event)
+        try:
+            self.engine.apply(event)
+        except VenueDataError as error:  # an adapter let something impossible through: dropped whole
+            self._notice("warning", "event_dropped", f"{kind.__name__}: {error}")
+            return
         # Nineteen of twenty events change levels, and that is evidence for live orders only.
         if (kind is not BookDelta or self.account.orders) and (reported := executor.observe(event)):
             self._absorb(reported)
         counts[kind] = counts.get(kind, 0) + 1
-        # Our own timers are no sign of life of the venue.
-        if now_ms > self.gate.heard_ms and (kind is not Timer or event.received_ms):
+        if now_ms > self.gate.heard_ms and (kind is not Timer or event.received_ms):  # our timers are no sign of life
             self.gate.heard_ms = now_ms
         if now_ms >= self._next_sample_ms:
             self._sample(now_ms)
@@ -274,8 +277,7 @@ class Orchestrator:
         for event in events:
             self.stats.absorb(event)
             self.engine.apply(event)
-            if isinstance(event, OrderUpdated):
-                self.gate.remember([event.order])
+        self.gate.remember(event.order for event in events if isinstance(event, OrderUpdated))
 
     def equity(self) -> Usdc:
         """Return cash + positions at what selling them now would bring, micro-USDC."""
@@ -292,7 +294,7 @@ class Orchestrator:
 
     def _finish(self, ended: str) -> dict[str, Any]:
         self.ended = ended
-        return self._record.end(feed=self.feed.name, ended=ended, at_ms=self._now_ms())
+        return self._record.end(self.feed, ended=ended, at_ms=self._now_ms())
 
     def _notice(self, level: str, event: str, detail: str) -> None:
         self._record.notice(level, event, detail, self._now_ms())

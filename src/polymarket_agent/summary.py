@@ -22,6 +22,7 @@ from polymarket_agent.domain.portfolio import Account, Portfolio
 from polymarket_agent.domain.signal import Signal
 from polymarket_agent.errors import LedgerError
 from polymarket_agent.ledger.journal import Journal
+from polymarket_agent.ports import EventFeed
 
 __all__ = ["MARKET_EVENTS", "FillTotals", "Record", "RunStats"]
 
@@ -208,7 +209,7 @@ class Record:
         self._journal.marks(portfolio, dict(self._gate.valuer.last_good), at_ms)
         self._journal.progress(first_ms=stats.first_ms, last_ms=at_ms, events=stats.event_count)
 
-    def end(self, *, feed: str, ended: str, at_ms: int) -> dict[str, Any]:
+    def end(self, feed: EventFeed, *, ended: str, at_ms: int) -> dict[str, Any]:
         """Write the last point and the summary; the ledger is flushed and agrees when this returns.
 
         Raises:
@@ -224,7 +225,12 @@ class Record:
             self.notice("critical", "books_do_not_balance", str(error), at_ms)
         portfolio = self._gate.portfolio()
         unpriced = sum(not mark.priced for mark in portfolio.marks.values())
-        summary = self._stats.plain(portfolio, feed=feed, ended=ended, unpriced=unpriced)
+        summary = self._stats.plain(portfolio, feed=feed.name, ended=ended, unpriced=unpriced)
+        summary["left_out"] = {
+            "stale_snapshots": self._board.stale_snapshots,
+            "contradictory_listings": self._board.contradictions,
+            **getattr(feed, "dropped", {}),
+        }
         self._journal.end_run(ended=ended, summary=json.dumps(summary))
         if wrong is not None:
             raise wrong
