@@ -47,8 +47,8 @@ async def test_an_older_book_is_counted_in_the_summary() -> None:
     """A snapshot older than what is known is left out, and the summary of the run says so."""
     young = BookSnapshot(YES, ((price("0.4"), shares("5")),), (), 10)
     old = BookSnapshot(YES, ((price("0.3"), shares("5")),), (), 9)
-    with Database(":memory:") as db:
-        with Orchestrator(Config(), db, Feed([MarketListed(MARKET, 1), young, old]), strategies=[]) as run:
-            summary = await run.run()
+    feed = Feed([MarketListed(MARKET, 1), young, old])
+    with Database(":memory:") as db, Orchestrator(Config(), db, feed, strategies=[]) as run:
+        summary = await run.run()
     assert summary["left_out"]["stale_snapshots"] == 1
     assert run.board.books[YES].best_bid == price("0.4")
