@@ -100,6 +100,7 @@ class Watcher:
     wakes = Wakes(every_ms=1_000)
 
     def on_event(self, event: Event, view: MarketView) -> Sequence[Wish]:
+        del event
         for market in view.tradable_markets():
             view.book(market.asset_ids[0])
         return ()

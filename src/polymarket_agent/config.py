@@ -29,11 +29,13 @@ __all__ = [
     "SizingMethod",
     "StrategyConfig",
     "is_amount",
+    "is_number",
     "to_plain",
 ]
 
-_DECIMAL = re.compile(r"-?\d{1,12}(\.\d{1,18})?")
-_INTEGER = re.compile(r"-?\d{1,12}")
+# Digits as everybody writes them: 010 is eight to some readers of YAML, -0 is nothing, and ٣ is a digit to Python.
+_DECIMAL = re.compile(r"(?!-0(\.0+)?$)-?(0|[1-9][0-9]{0,11})(\.[0-9]{1,18})?")
+_INTEGER = re.compile(r"(?!-0$)-?(0|[1-9][0-9]{0,11})")
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
@@ -89,9 +91,11 @@ def _whole(value: object) -> int:
 
 
 def _flag(value: object) -> bool:
-    if value not in (True, False, "true", "false"):
+    if isinstance(value, bool):
+        return value
+    if value not in ("true", "false"):
         raise ValueError("must be true or false")
-    return value in (True, "true")
+    return value == "true"
 
 
 Amount = Annotated[int, BeforeValidator(_amount)]
@@ -181,12 +185,17 @@ class StrategyConfig(_Section):
     enabled: Flag = True
     params: dict[str, Any] = Field(default_factory=dict)
 
-    @field_validator("kind", "name")
+    @field_validator("kind")
     @classmethod
     def _is_identifier(cls, value: str) -> str:
-        if value and not _IDENTIFIER.fullmatch(value):
+        if not _IDENTIFIER.fullmatch(value):
             raise ValueError("must be a name of letters, digits, - and _")
         return value
+
+    @field_validator("name")
+    @classmethod
+    def _is_identifier_or_none(cls, value: str) -> str:
+        return cls._is_identifier(value) if value else value
 
     @property
     def label(self) -> str:
@@ -205,6 +214,13 @@ class Config(_Section):
     aggregation: AggregationConfig = AggregationConfig()
     feed: FeedConfig = FeedConfig()
     strategies: tuple[StrategyConfig, ...] = Field((), max_length=32)
+
+    @field_validator("database", mode="before")
+    @classmethod
+    def _is_file_name(cls, value: object) -> object:
+        if not str(value).strip() or not str(value).isprintable():
+            raise ValueError("must be the path of a file")
+        return value
 
     @field_validator("strategies")
     @classmethod
@@ -227,6 +243,11 @@ def to_plain(config: BaseModel) -> dict[str, Any]:
 def is_amount(metadata: list[Any]) -> bool:
     """Whether the metadata of a field says that it is an amount in micro-USDC."""
     return any(isinstance(each, BeforeValidator) and each.func is _amount for each in metadata)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number written in plain digits."""
+    return _DECIMAL.fullmatch(text) is not None
 
 
 def _plain_value(value: Any, *, is_amount: bool) -> Any:

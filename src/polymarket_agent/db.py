@@ -7,8 +7,6 @@ waits when the writer comes by shares one transaction and one full sync. Readers
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import queue
 import sqlite3
 import threading
@@ -18,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from polymarket_agent.db_file import FileLock, create_private, prepare, require_ours
 from polymarket_agent.db_schema import APPLICATION_ID, MIGRATIONS
 from polymarket_agent.errors import DatabaseError
 
@@ -44,14 +43,15 @@ class Database:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._in_memory = str(path) == ":memory:"
-        self._lock: _FileLock | None = None
+        self._lock: FileLock | None = None
         self._closed = False
+        self._closing = threading.Lock()  # between "is it open?" and "into the queue" nobody may close
         self._failure: BaseException | None = None
         self._work: queue.Queue[tuple[Work, Future[Any] | None] | None] = queue.Queue(_QUEUE_SIZE)
         if not self._in_memory:
             if not self.path.parent.is_dir():
                 raise DatabaseError(f"the folder {self.path.parent} of the database does not exist; make it first")
-            self._lock = _FileLock(self.path.with_name(self.path.name + ".lock"))
+            self._lock = FileLock(self.path.with_name(self.path.name + ".lock"))
         try:
             self._connection = self._open()
         except BaseException:
@@ -81,15 +81,25 @@ class Database:
         Raises:
             DatabaseError: the writer has failed or is closed; nothing later than the failure is on disk.
         """
-        self.check()
-        self._work.put((work, None))
+        self._put(work, None)
 
     def run(self, work: Work) -> Any:
-        """Do work in the writer and wait until it is on disk; returns what it returns, raises what it raises."""
-        self.check()
+        """Do work in the writer and wait until it is on disk; returns what it returns, raises what it raises.
+
+        Raises:
+            DatabaseError: as `submit`, or SQLite refused the work; that alone does not end the writer.
+        """
         done: Future[Any] = Future()
-        self._work.put((work, done))
-        return done.result()
+        self._put(work, done)
+        try:
+            return done.result()
+        except sqlite3.Error as error:
+            raise DatabaseError(f"writing to {self.path} failed: {error}") from error
+
+    def _put(self, work: Work, done: Future[Any] | None) -> None:
+        with self._closing:
+            self.check()
+            self._work.put((work, done))
 
     def flush(self) -> None:
         """Wait until everything that was submitted before is on disk."""
@@ -104,16 +114,19 @@ class Database:
 
     def close(self) -> None:
         """Write what waits, check-point, and let go of the file. May be called more than once."""
-        if self._closed:
-            return
-        self._closed = True
-        self._work.put(None)
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._work.put(None)
         self._writer.join()
-        with contextlib.suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._connection.close()
-        if self._lock is not None:
-            self._lock.release()
+        try:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._connection.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
         if self._failure is not None:
             raise DatabaseError(f"writing to {self.path} failed: {self._failure}") from self._failure
 
@@ -171,7 +184,8 @@ class Database:
         if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             raise DatabaseError(f"SQLite {sqlite3.sqlite_version} is too old; this needs 3.37 (STRICT tables) or newer")
         if not self._in_memory:
-            _create_private(self.path)
+            require_ours(self.path)
+            create_private(self.path)
         try:
             connection = sqlite3.connect(
                 self.path if not self._in_memory else ":memory:",
@@ -180,7 +194,7 @@ class Database:
                 timeout=_BUSY_S,
             )
             try:
-                _prepare(connection, self.path)
+                prepare(connection, self.path)
             except BaseException:
                 connection.close()
                 raise
@@ -189,46 +203,6 @@ class Database:
                 f"{self.path} cannot be opened: {error}", hint="restore a backup, or name another file with --db"
             ) from error
         return connection
-
-
-def _create_private(path: Path) -> None:
-    """Create the file readable by its owner only; an existing one is narrowed to that."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
-        path.chmod(0o600)
-    except OSError as error:
-        raise DatabaseError(f"{path} cannot be opened: {error.strerror}") from error
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application_id != APPLICATION_ID and (application_id or version or tables):
-        raise DatabaseError(f"{path} is a database of another program; it was left untouched")
-    if version > len(MIGRATIONS):
-        raise DatabaseError(
-            f"{path} has schema {version}, this build knows {len(MIGRATIONS)}; it was left untouched",
-            hint="use the newer polymarket-agent that wrote it",
-        )
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-    if version:
-        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if damage != "ok":
-            raise DatabaseError(f"{path} is damaged: {damage}", hint="restore a backup; the file was left untouched")
-    for number in range(version, len(MIGRATIONS)):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for statement in MIGRATIONS[number]:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version={number + 1}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
 
 
 @contextlib.contextmanager
@@ -256,29 +230,3 @@ def open_for_reading(path: str | Path) -> Iterator[sqlite3.Connection]:
             connection.close()
     except sqlite3.DatabaseError as error:
         raise DatabaseError(f"{path} cannot be read: {error}") from error
-
-
-class _FileLock:
-    """An advisory lock that dies with its process and says who holds it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise DatabaseError(f"{path} cannot be opened: {error.strerror}") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
-            os.close(self._file)
-            raise DatabaseError(
-                f"{path.name.removesuffix('.lock')} is in use by another agent (process {holder})",
-                hint="stop that one first, or give this one a file of its own with --db",
-            ) from error
-        os.ftruncate(self._file, 0)
-        os.write(self._file, str(os.getpid()).encode())
-
-    def release(self) -> None:
-        """Let go; the file stays, because removing it would let two processes hold different ones."""
-        os.close(self._file)

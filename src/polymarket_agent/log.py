@@ -7,9 +7,15 @@ import sys
 
 import structlog
 
-__all__ = ["configure", "get"]
+__all__ = ["LEVELS", "configure", "get"]
 
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
 
 
 def configure(level: str = "warning", *, as_json: bool | None = None) -> None:
@@ -24,12 +30,20 @@ def configure(level: str = "warning", *, as_json: bool | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=_to_standard_error,
         cache_logger_on_first_use=False,
     )
 
 
 def get(name: str) -> structlog.typing.FilteringBoundLogger:
-    """Return a logger that names its module."""
-    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(name)
+    """Return a logger that names its module. Who has configured nothing hears warnings, on standard error."""
+    if not structlog.is_configured():
+        configure()
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(module=name)
     return logger
+
+
+def _to_standard_error(*names: str) -> structlog.PrintLogger:
+    """Look standard error up at each line: it may have been replaced since."""
+    del names
+    return structlog.PrintLogger(sys.stderr)

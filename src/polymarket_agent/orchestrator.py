@@ -5,14 +5,12 @@ Only this module may call an executor, so the gate cannot be walked around.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from polymarket_agent import log
 from polymarket_agent.clock import ManualClock, SystemClock
 from polymarket_agent.config import Config, Mode, to_plain
 from polymarket_agent.config_file import config_hash
@@ -24,23 +22,23 @@ from polymarket_agent.decision.risk import Refusal
 from polymarket_agent.decision.sizing import Sizing
 from polymarket_agent.domain.board import Board
 from polymarket_agent.domain.book import Side
-from polymarket_agent.domain.events import Event, MarketClosed, MarketListed, MarketResolved, OrderUpdated, Timer
-from polymarket_agent.domain.market import AssetId
+from polymarket_agent.domain.events import BookDelta, Event, MarketResolved, OrderUpdated, Timer
 from polymarket_agent.domain.money import Usdc
 from polymarket_agent.domain.signal import Basket, Signal
-from polymarket_agent.errors import DatabaseError, LiveLockedError
+from polymarket_agent.errors import AgentError, DatabaseError, LiveLockedError, VenueDataError
 from polymarket_agent.execution.base import Executor
 from polymarket_agent.execution.paper import PaperTrader
 from polymarket_agent.ledger.journal import Journal
-from polymarket_agent.ledger.recovery import recover
+from polymarket_agent.ledger.recovery import Recovered, recover
 from polymarket_agent.ports import Clock, EventFeed
+from polymarket_agent.pump import Pump
 from polymarket_agent.strategies.base import Strategy, build
-from polymarket_agent.summary import RunStats
+from polymarket_agent.summary import MARKET_EVENTS, Record, RunStats
+from polymarket_agent.watchdog import Watchdog
 
 __all__ = ["Orchestrator"]
 
 _SAMPLE_MS = 60_000
-_BREATHE_EVENTS = 2_048  # a replay never waits by itself; the live view and Ctrl-C need a turn
 _MAX_PASSES = 4  # fills of one pass may wake strategies again, but not for ever
 _AGREE_EVERY_SAMPLES = 60
 
@@ -75,23 +73,25 @@ class Orchestrator:
         clock: Clock | None = None,
         strategies: Sequence[Strategy] | None = None,
     ) -> None:
+        if strategies is None:
+            strategies = [build(s.kind, s.params, name=s.label) for s in config.strategies if s.enabled]
         self.config = config
         self.feed = feed
         self.stats = RunStats()
         self.board = Board()
         self.ended = ""
         self._clock: Clock = clock or (ManualClock() if feed.replayed else SystemClock())
-        self._db = db
+        self._latest_ms = 0
         self._journal = Journal(db)
         self._executor = _build_executor(config, db, board=self.board, journal=self._journal, clock=self._clock)
         self.account = self._executor.account
-        self._stop = asyncio.Event()
-        self._log = log.get(__name__)
-        self._next_sample_ms = 0
-        self._samples = 0
-        self._known_until_ms = 0
-        self._unsized_before: dict[tuple[str, AssetId, Side], str] = {}
-        self.gate = self._recover()
+        self._pump = Pump(feed, self._clock, db.check)
+        self._next_sample_ms, self._samples, self._known_until_ms = 0, 0, -1
+        found = recover(db)
+        self.gate = self._take_up(found)
+        self._record = Record(self.stats, self._journal, self.board, self.account, self.gate)
+        sizing = Sizing(config.sizing, config.risk)
+        self.engine = Engine(self.board, self.account, strategies, aggregation=config.aggregation, sizing=sizing)
         run_id = self._journal.begin_run(
             mode=config.mode.value,
             feed=feed.name,
@@ -99,16 +99,8 @@ class Orchestrator:
             config=json.dumps(to_plain(config), default=str),
             at_ms=SystemClock().now_ms(),
         )
-        if strategies is None:
-            strategies = [build(s.kind, s.params, name=s.label) for s in config.strategies if s.enabled]
-        self.engine = Engine(
-            self.board,
-            self.account,
-            strategies,
-            aggregation=config.aggregation,
-            sizing=Sizing(config.sizing, config.risk),
-            signal_prefix=f"{run_id}-",
-        )
+        self.engine.signal_prefix = f"{run_id}-"
+        self.engine.remind(found.held_fills)
 
     def __enter__(self) -> Self:
         return self
@@ -117,13 +109,23 @@ class Orchestrator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         del kind, trace
-        if not self.ended and not isinstance(error, DatabaseError):
+        if self.ended or isinstance(error, DatabaseError):
+            return
+        try:
+            if error is not None:
+                self._notice("critical", "run_failed", f"{type(error).__name__}: {error}"[:500])
             self._finish("stopped" if error is None else f"failed: {type(error).__name__}")
+        except AgentError as second:
+            if error is None:
+                raise
+            error.add_note(f"the run could not be ended in the ledger either: {second}")
 
-    def _recover(self) -> Gate:
-        """Rebuild the day, the throttles and the last good marks from the ledger."""
-        found = recover(self._db)
-        self._known_until_ms = found.last_event_ms if self.feed.replayed else 0
+    def _take_up(self, found: Recovered) -> Gate:
+        """Take up the day, the throttles and the last good marks where the ledger left them."""
+        if self.feed.replayed:
+            self._known_until_ms = found.last_event_ms or -1
+        if isinstance(self._clock, ManualClock):
+            self._clock.advance_to(found.last_event_ms)
         gate = Gate(
             self.config.risk,
             self.account,
@@ -140,56 +142,43 @@ class Orchestrator:
     # -- the loop -------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Ask the run to end after the event it is at."""
-        self._stop.set()
+        """Ask the run to end after the event it is at; one that waits for the next event ends at once."""
+        self._pump.stop()
 
     async def run(self) -> dict[str, Any]:
         """Take in events until the feed ends or `stop` is called; returns the run as one JSON-able object."""
         began = time.perf_counter()
-        ended = "end of feed"
-        advance = self._clock.advance_to if isinstance(self._clock, ManualClock) else None
-        take_in, stopped, engine = self._take_in, self._stop.is_set, self.engine
-        turn = 0
         try:
-            async for event in self.feed.events():
-                if advance is not None:
-                    advance(event.received_ms or event.at_ms)
-                take_in(event)
-                if engine.due:
-                    await self._decide()
-                turn += 1
-                if turn >= _BREATHE_EVENTS:
-                    turn = 0
-                    self._db.check()
-                    await asyncio.sleep(0)
-                if stopped():
-                    ended = "stopped"
-                    break
+            with Watchdog(self.engine):
+                await self._cancel_entries_of_others()
+                ended = await self._pump.run(self._take_in, self.engine, self._decide_unless_catching_up)
         finally:
             self.stats.wall_s += time.perf_counter() - began
-            await self.feed.aclose()
         return self._finish(ended)
 
-    def _take_in(self, event: Event) -> None:
+    def _take_in(self, event: Event, now_ms: int) -> None:
         """One event: what was due before it, the board, our resting orders, and the minute's sample."""
-        now_ms = event.received_ms or event.at_ms
-        executor, kind = self._executor, type(event)
         if now_ms <= self._known_until_ms:
             self._catch_up(event)
             return
+        executor, kind, counts = self._executor, type(event), self.stats.events
         if now_ms >= executor.next_due_ms:
             self._absorb(executor.observe(Timer(now_ms)))
-        self.engine.apply(event)
-        reported = executor.observe(event)
-        if reported:
+        try:
+            self.engine.apply(event)
+        except VenueDataError as error:  # an adapter let something impossible through: dropped whole
+            self._notice("warning", "event_dropped", f"{kind.__name__}: {error}")
+            return
+        # Nineteen of twenty events change levels, and that is evidence for live orders only.
+        if (kind is not BookDelta or self.account.orders) and (reported := executor.observe(event)):
             self._absorb(reported)
-        self.stats.events[kind.__name__] += 1
-        if kind is not Timer or event.received_ms:  # our own timers are no sign of life of the venue
+        counts[kind] = counts.get(kind, 0) + 1
+        if now_ms > self.gate.heard_ms and (kind is not Timer or event.received_ms):  # our timers are no sign of life
             self.gate.heard_ms = now_ms
         if now_ms >= self._next_sample_ms:
             self._sample(now_ms)
-        if isinstance(event, MarketListed | MarketClosed | MarketResolved):
-            self._keep_market(event)
+        if kind in MARKET_EVENTS:
+            self._record.market(event)
 
     def _catch_up(self, event: Event) -> None:
         """A replay over a ledger that has lived through this event already: only the books are kept."""
@@ -198,14 +187,16 @@ class Orchestrator:
         if isinstance(event, MarketResolved):
             self._absorb(self._executor.observe(event))
 
+    async def _decide_unless_catching_up(self) -> None:
+        if self.engine.now_ms > self._known_until_ms:  # what strategies are reminded of waits for whole books
+            await self._decide()
+
     async def _decide(self) -> None:
         """Ask strategies and carry out what passes; fills on the way may wake them again."""
         for _ in range(_MAX_PASSES):
             proposals = self.engine.propose(self.equity)
-            for each in self.engine.set_aside:
-                self.stats.set_aside[each.strategy] = each.reason
-                self._notice("error", "strategy_set_aside", f"{each.strategy}: {each.reason}")
-            self.engine.set_aside.clear()
+            if self.engine.set_aside:
+                await self._note_set_aside()
             await self._carry_out(proposals)
             if not self.engine.due:
                 return
@@ -214,78 +205,79 @@ class Orchestrator:
         for cancel in proposals.cancels:
             await self._executor.cancel_order(cancel.order_id)
         for signal, why in proposals.malformed:
-            self._refused(signal, [Refusal("shape", why)])
+            self._record.refused(signal, [Refusal("shape", why)], self._now_ms())
         for signal, why in proposals.unsized:
-            self._unsized(signal, why)
+            self._record.unsized(signal, why, self._now_ms())
         for signal in proposals.signals:
-            refusals = self.gate.refusals(signal, self._clock.now_ms())
-            if refusals:
-                self._refused(signal, refusals)
+            if refusals := self._refusals(signal):
+                self._record.refused(signal, refusals, self._now_ms())
             else:
                 await self._place(signal)
         for basket in proposals.baskets:
             await self._place_basket(basket)
-        self._absorb(self._executor.observe(Timer(self._clock.now_ms())))
+        self._absorb(self._executor.observe(Timer(self._now_ms())))
 
     def _check_risk(self, signal: Signal) -> str | None:
         """Return why the gate refuses a signal and what would pass, or None if it may become an order."""
-        refusals = self.gate.refusals(signal, self._clock.now_ms())
-        return "; ".join(f"{rule}: {reason}" for rule, reason in refusals) or None
+        return "; ".join(f"{rule}: {reason}" for rule, reason in self._refusals(signal)) or None
+
+    def _refusals(self, signal: Signal, pending: Sequence[Signal] = ()) -> list[Refusal]:
+        now_ms = self._now_ms()
+        if self.gate.day.begins(now_ms):  # midnight came between the event and its decision
+            self._record.day(now_ms)
+        return self.gate.refusals(signal, now_ms, pending)
 
     async def _place(self, signal: Signal) -> None:
         """Turn an approved signal into an order. Its reservation stands before the next signal is checked."""
-        self.stats.signals["approved"] += 1
-        market = self.board.market_by_asset[signal.asset_id]
-        self._journal.signal(signal, market, self._clock.now_ms(), verdict="approved")
+        self._record.approved(signal, self._now_ms())
         order = await self._executor.place_order(signal)
         self.gate.remember([order])
 
     async def _place_basket(self, basket: Basket) -> None:
         """Approve all legs or none: each is checked on top of those before it."""
         refused: dict[str, list[Refusal]] = {}
-        for number, leg in enumerate(basket.legs):
-            refusals = self.gate.refusals(leg, self._clock.now_ms(), pending=basket.legs[:number])
-            if refusals:
+        good: list[Signal] = []
+        for leg in basket.legs:
+            if refusals := self._refusals(leg, good):
                 refused[leg.signal_id] = refusals
+            else:
+                good.append(leg)
         if not refused:
             self.stats.baskets_approved += 1
             for leg in basket.legs:
                 await self._place(leg)
             return
         for leg in basket.legs:
-            self._refused(leg, refused.get(leg.signal_id, [Refusal("basket", "another leg of its basket is refused")]))
+            why = refused.get(leg.signal_id, [Refusal("basket", "another leg of its basket is refused")])
+            self._record.refused(leg, why, self._now_ms())
+
+    async def _note_set_aside(self) -> None:
+        for each in self.engine.set_aside:
+            self.stats.set_aside[each.strategy] = each.reason
+            self._notice("error", "strategy_set_aside", f"{each.strategy}: {each.reason}")
+        self.engine.set_aside.clear()
+        await self._cancel_entries_of_others()
+
+    async def _cancel_entries_of_others(self) -> None:
+        """Take off live buys of strategies that are not asked any more: nobody would. Their sales reduce risk and stay."""
+        asked = self.engine.strategies
+        for order in [o for o in self.account.orders.values() if o.side is Side.BUY and o.strategy not in asked]:
+            self._notice("warning", "unattended_order_cancelled", f"{order.order_id} of {order.strategy}")
+            await self._executor.cancel_order(order.order_id)
+        self._absorb(self._executor.observe(Timer(self._now_ms())))
 
     # -- what happened --------------------------------------------------------------------------------------------
+
+    def _now_ms(self) -> int:
+        """The time of decisions: the clock's, but it never goes back."""
+        self._latest_ms = max(self._latest_ms, self._clock.now_ms())
+        return self._latest_ms
 
     def _absorb(self, events: Sequence[Event]) -> None:
         for event in events:
             self.stats.absorb(event)
             self.engine.apply(event)
-            if isinstance(event, OrderUpdated):
-                self.gate.remember([event.order])
-
-    def _refused(self, signal: Signal, refusals: list[Refusal]) -> None:
-        rules, reasons = ",".join(r.rule for r in refusals), "; ".join(r.reason for r in refusals)
-        self.stats.signals["refused"] += 1
-        self.stats.refusals.update(refusal.rule for refusal in refusals)
-        market = self.board.market_by_asset.get(signal.asset_id)
-        self._journal.signal(signal, market, self._clock.now_ms(), verdict="refused", rule=rules, refusal=reasons)
-        self._log.info("signal_refused", strategy=signal.strategy, asset_id=signal.asset_id, rules=rules, why=reasons)
-
-    def _unsized(self, signal: Signal, why: str) -> None:
-        self.stats.signals["no order"] += 1
-        self.stats.unsized[why.split(":", maxsplit=1)[0]] += 1
-        key = (signal.strategy, signal.asset_id, signal.side)
-        if self._unsized_before.get(key) != why:  # the same wish with the same answer is kept once
-            self._unsized_before[key] = why
-            market = self.board.market_by_asset.get(signal.asset_id)
-            self._journal.signal(signal, market, self._clock.now_ms(), verdict="unsized", refusal=why)
-
-    def _keep_market(self, event: MarketListed | MarketClosed | MarketResolved) -> None:
-        condition_id = event.market.condition_id if isinstance(event, MarketListed) else event.condition_id
-        market = self.board.markets.get(condition_id)
-        if market is not None:
-            self._journal.market(market, event.at_ms)
+        self.gate.remember(event.order for event in events if isinstance(event, OrderUpdated))
 
     def equity(self) -> Usdc:
         """Return cash + positions at what selling them now would bring, micro-USDC."""
@@ -294,39 +286,15 @@ class Orchestrator:
     def _sample(self, now_ms: int) -> None:
         """Keep one point of the equity curve a minute; midnight UTC is one of the points."""
         self._next_sample_ms = now_ms - now_ms % _SAMPLE_MS + _SAMPLE_MS
-        if self.stats.first_ms is None:
-            self.stats.first_ms = now_ms
-        self.stats.last_ms = now_ms
         self._samples += 1
-        equity, unpriced = self.gate.worth()
-        if self.gate.keep_day(now_ms, equity):
-            self._journal.day_open(self.gate.day.day, self.gate.day.open_equity, now_ms)
-        self.stats.note_equity(equity)
-        self._journal.equity(now_ms, equity, self.account.cash, unpriced=len(unpriced))
-        self._keep_progress(now_ms)
+        self._record.day(now_ms)
+        self._record.point(now_ms)
         if self._samples % _AGREE_EVERY_SAMPLES == 0 and not self.feed.replayed:
             self._journal.require_agreement(self.account)
 
-    def _keep_progress(self, now_ms: int) -> None:
-        self._journal.marks(self.gate.portfolio(), dict(self.gate.valuer.last_good), now_ms)
-        self._journal.progress(first_ms=self.stats.first_ms, last_ms=now_ms, events=self.stats.event_count)
-
     def _finish(self, ended: str) -> dict[str, Any]:
-        """Write the last sample and the summary; the ledger is flushed and agrees when this returns."""
-        now_ms = max(self._clock.now_ms(), self.stats.last_ms or 0)
-        equity, unpriced = self.gate.worth()
-        if self.stats.event_count:
-            self.stats.last_ms = now_ms
-            self.stats.note_equity(equity)
-            self._journal.equity(now_ms, equity, self.account.cash, unpriced=len(unpriced))
-            self._keep_progress(now_ms)
-        summary = self.stats.plain(self.gate.portfolio(), feed=self.feed.name, ended=ended, unpriced=len(unpriced))
-        if not self.ended:
-            self.ended = ended
-            self._journal.end_run(ended=ended, summary=json.dumps(summary))
-            self._journal.require_agreement(self.account)
-        return summary
+        self.ended = ended
+        return self._record.end(self.feed, ended=ended, at_ms=self._now_ms())
 
     def _notice(self, level: str, event: str, detail: str) -> None:
-        self._journal.notice(self._clock.now_ms(), level, event, detail)
-        self._log.warning(event, detail=detail)
+        self._record.notice(level, event, detail, self._now_ms())

@@ -1,18 +1,32 @@
-"""What a run came to, as counters and one JSON-able object."""
+"""What a run came to: counted while it happens, written down wish by wish, and one JSON-able object at the end."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from polymarket_agent import log
 from polymarket_agent.clock import iso
-from polymarket_agent.domain.events import Event, Filled, OrderUpdated
+from polymarket_agent.decision.gate import Gate
+from polymarket_agent.decision.view import Refusal
+from polymarket_agent.domain.board import Board
+from polymarket_agent.domain.book import Side
+from polymarket_agent.domain.events import Event, Filled, MarketClosed, MarketListed, MarketResolved, OrderUpdated
+from polymarket_agent.domain.market import AssetId
 from polymarket_agent.domain.money import decimal_text
 from polymarket_agent.domain.order import Fill, Order, OrderId
-from polymarket_agent.domain.portfolio import Portfolio
+from polymarket_agent.domain.portfolio import Account, Portfolio
+from polymarket_agent.domain.signal import Signal
+from polymarket_agent.errors import LedgerError
+from polymarket_agent.ledger.journal import Journal
+from polymarket_agent.ports import EventFeed
 
-__all__ = ["FillTotals", "RunStats"]
+__all__ = ["MARKET_EVENTS", "FillTotals", "Record", "RunStats"]
+
+MARKET_EVENTS = frozenset({MarketListed, MarketClosed, MarketResolved})
 
 
 @dataclass(slots=True)
@@ -43,9 +57,9 @@ class FillTotals:
 
 @dataclass(slots=True)
 class RunStats:
-    """Counters of one run."""
+    """Counters of one run. `events` counts by the type itself: it is touched for every event."""
 
-    events: Counter[str] = field(default_factory=Counter)
+    events: dict[type[Event], int] = field(default_factory=dict)
     signals: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     unsized: Counter[str] = field(default_factory=Counter)
@@ -93,7 +107,7 @@ class RunStats:
             "last_event": iso(self.last_ms) if self.last_ms is not None else None,
             "events": {
                 "total": self.event_count,
-                "by_type": dict(sorted(self.events.items())),
+                "by_type": dict(sorted((kind.__name__, number) for kind, number in self.events.items())),
                 "already_known": self.already_known,
             },
             "wall_s": round(self.wall_s, 3),
@@ -122,3 +136,102 @@ class RunStats:
             "unpriced_positions": unpriced,
             "strategies_set_aside": self.set_aside,
         }
+
+
+class Record:
+    """Writes down what happens in a run: wishes and what became of them, the equity curve, days, markets, the end."""
+
+    def __init__(self, stats: RunStats, journal: Journal, board: Board, account: Account, gate: Gate) -> None:
+        self._stats = stats
+        self._journal = journal
+        self._board = board
+        self._account = account
+        self._gate = gate
+        self._unsized_before: dict[tuple[str, AssetId, Side], str] = {}
+        self._log = log.get(__name__)
+
+    def approved(self, signal: Signal, at_ms: int) -> None:
+        """The gate let it pass."""
+        self._stats.signals["approved"] += 1
+        self._journal.signal(signal, self._board.market_by_asset.get(signal.asset_id), at_ms, verdict="approved")
+
+    def refused(self, signal: Signal, refusals: Sequence[Refusal], at_ms: int) -> None:
+        """The gate did not, for these reasons."""
+        rules, reasons = ",".join(r.rule for r in refusals), "; ".join(r.reason for r in refusals)
+        self._stats.signals["refused"] += 1
+        self._stats.refusals.update(refusal.rule for refusal in refusals)
+        market = self._board.market_by_asset.get(signal.asset_id)
+        self._journal.signal(signal, market, at_ms, verdict="refused", rule=rules, refusal=reasons)
+        self._log.info("signal_refused", strategy=signal.strategy, asset_id=signal.asset_id, rules=rules, why=reasons)
+
+    def unsized(self, signal: Signal, why: str, at_ms: int) -> None:
+        """There is no order for it. The same wish with the same answer is kept once."""
+        self._stats.signals["no order"] += 1
+        self._stats.unsized[why.split(":", maxsplit=1)[0]] += 1
+        key = (signal.strategy, signal.asset_id, signal.side)
+        if self._unsized_before.get(key) != why:
+            self._unsized_before[key] = why
+            market = self._board.market_by_asset.get(signal.asset_id)
+            self._journal.signal(signal, market, at_ms, verdict="unsized", refusal=why)
+
+    def notice(self, level: str, event: str, detail: str, at_ms: int) -> None:
+        """Keep something that the operator should find later."""
+        self._journal.notice(at_ms, level, event, detail)
+        self._log.log(log.LEVELS[level], event, detail=detail)
+
+    def market(self, event: Event) -> None:
+        """Keep what is known about the market of one of `MARKET_EVENTS`, so that reports can name it."""
+        match event:
+            case MarketListed():
+                market = self._board.markets.get(event.market.condition_id)
+            case MarketClosed() | MarketResolved():
+                market = self._board.markets.get(event.condition_id)
+            case _:
+                market = None
+        if market is not None:
+            self._journal.market(market, event.at_ms)
+
+    def day(self, at_ms: int) -> None:
+        """Begin a new UTC day if it has come, durably."""
+        equity, unpriced = self._gate.worth()
+        if self._gate.keep_day(at_ms, equity, priced=not unpriced):
+            self._journal.day_open(self._gate.day.day, self._gate.day.open_equity, at_ms)
+
+    def point(self, at_ms: int) -> None:
+        """Keep one point of the equity curve, the marks behind it, and how far the run has come."""
+        stats, portfolio = self._stats, self._gate.portfolio()
+        if stats.first_ms is None:
+            stats.first_ms = at_ms
+        stats.last_ms = at_ms
+        stats.note_equity(portfolio.equity)
+        unpriced = sum(not mark.priced for mark in portfolio.marks.values())
+        self._journal.equity(at_ms, portfolio.equity, portfolio.cash, unpriced=unpriced)
+        self._journal.marks(portfolio, dict(self._gate.valuer.last_good), at_ms)
+        self._journal.progress(first_ms=stats.first_ms, last_ms=at_ms, events=stats.event_count)
+
+    def end(self, feed: EventFeed, *, ended: str, at_ms: int) -> dict[str, Any]:
+        """Write the last point and the summary; the ledger is flushed and agrees when this returns.
+
+        Raises:
+            LedgerError: the books do not balance. The run is ended as halted.
+        """
+        wrong: LedgerError | None = None
+        if self._stats.event_count:
+            self.point(max(at_ms, self._stats.last_ms or 0))
+        try:
+            self._journal.require_agreement(self._account)
+        except LedgerError as error:
+            wrong, ended = error, "halted: the books do not balance"
+            self.notice("critical", "books_do_not_balance", str(error), at_ms)
+        portfolio = self._gate.portfolio()
+        unpriced = sum(not mark.priced for mark in portfolio.marks.values())
+        summary = self._stats.plain(portfolio, feed=feed.name, ended=ended, unpriced=unpriced)
+        summary["left_out"] = {
+            "stale_snapshots": self._board.stale_snapshots,
+            "contradictory_listings": self._board.contradictions,
+            **getattr(feed, "dropped", {}),
+        }
+        self._journal.end_run(ended=ended, summary=json.dumps(summary))
+        if wrong is not None:
+            raise wrong
+        return summary

@@ -61,7 +61,7 @@ class TickingFeed:
 
     async def events(self) -> AsyncIterator[Event]:
         """Yield the feed's events, and timers while it is silent."""
-        source = aiter(self._feed.events())
+        source = self._feed.events()
         pending: asyncio.Future[Event] | None = None
         try:
             while True:
@@ -81,6 +81,9 @@ class TickingFeed:
         finally:
             if pending is not None:
                 pending.cancel()
+                await asyncio.wait({pending})
+            if close := getattr(source, "aclose", None):
+                await close()
 
     async def aclose(self) -> None:
         """Close the feed."""

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from polymarket_agent import __version__
 from polymarket_agent.cli import (
     config_commands,
     ledger_commands,
@@ -15,6 +14,7 @@ from polymarket_agent.cli import (
     run_commands,
     sandbox_commands,
 )
+from polymarket_agent.version import __version__
 
 __all__ = ["app", "main"]
 

@@ -14,7 +14,7 @@ database: polymarket-agent.db    # the ledger
 
 paper:
   starting_balance: 1000         # USDC, at the first start of a ledger
-  latency_ms: 50                 # from decision to arrival at the venue
+  latency_ms: 50                 # from what the market data shows to our arrival at the venue: add your feed's lag
   book_through_fills: true       # fill resting orders that the other side is displayed through
 
 risk:

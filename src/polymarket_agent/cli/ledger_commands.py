@@ -103,9 +103,8 @@ def _print_report(found: dict[str, Any]) -> None:
     typer.echo("")
     columns = ("name", "fills", "shares", "notional_usdc", "fees_usdc", "pnl_usdc")
     for title, key in (
-        ("The same profit by the evidence for each fill", "by_evidence"),
-        ("by strategy", "by_strategy"),
-        ("by role", "by_role"),
+        ("By evidence; a round trip counts under its weaker fill", "by_evidence"),
+        ("By strategy", "by_strategy"),
     ):
         rows = [{"name": name, **values} for name, values in found[key].items()]
         print_table(rows, columns, empty=f"{title}: no fills", title=title)

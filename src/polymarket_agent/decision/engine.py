@@ -6,14 +6,14 @@ wishes. Between wakes the engine only keeps books, so work follows decisions and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from polymarket_agent.config import AggregationConfig
 from polymarket_agent.decision.aggregate import aggregate
 from polymarket_agent.decision.sizing import Sizing
-from polymarket_agent.decision.wishes import malformed, read_answer, storable
+from polymarket_agent.decision.wishes import malformed, read_answer, said_by, storable, well_formed
 from polymarket_agent.domain.board import Board
 from polymarket_agent.domain.events import (
     BookDelta,
@@ -33,10 +33,11 @@ from polymarket_agent.domain.events import (
 )
 from polymarket_agent.domain.market import AssetId
 from polymarket_agent.domain.money import Usdc
+from polymarket_agent.domain.order import Fill
 from polymarket_agent.domain.portfolio import Account
 from polymarket_agent.domain.signal import Basket, Cancel, Signal, Wish
 from polymarket_agent.errors import ConfigError, StrategyError
-from polymarket_agent.strategies.base import MarketView, Strategy
+from polymarket_agent.strategies.base import MarketView, Strategy, Wakes
 
 __all__ = ["Engine", "Proposals", "SetAside"]
 
@@ -44,7 +45,6 @@ _LIFECYCLE = frozenset({MarketListed, MarketClosed, MarketResolved, GroupListed,
 _NEVER_MS = 1 << 62
 _MINUTE_MS = 60_000
 _MOST_A_MINUTE = 6_000
-_MOST_SAID = 500  # characters of a plug-in's error that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,11 @@ class _Runner:
     def __init__(self, strategy: Strategy, board: Board, account: Account) -> None:
         self.strategy = strategy
         self.name, self.wakes = strategy.name, strategy.wakes
+        if not isinstance(self.name, str) or not isinstance(self.wakes, Wakes):
+            raise ConfigError(f"strategy {strategy!r} must have a name that is text, and wakes that are Wakes")
         every_ms = self.wakes.every_ms
-        if not isinstance(self.name, str) or (every_ms is not None and every_ms <= 0):
-            raise ConfigError(f"strategy {self.name!r} must have a name, and wakes.every_ms above 0 or None")
+        if every_ms is not None and every_ms <= 0:
+            raise ConfigError(f"strategy {self.name} wakes every {every_ms} ms; it must be above 0, or None for never")
         self.view = MarketView(board, account, strategy=self.name)
         self.due: list[Event] = []
         self.every_ms = every_ms
@@ -112,12 +114,13 @@ class Engine:
         self.board = board
         self.account = account
         self.set_aside: list[SetAside] = []
-        self.asking = ""  # the strategy that is being asked at this moment, for whoever watches that it answers
+        self.asking = ""  # the strategy that is being asked at this moment, and
+        self.asked = 0  # how often any was: for whoever watches that they answer
         self.now_ms = 0
         self.due = False
         self._aggregation = aggregation
         self._sizing = sizing
-        self._prefix = signal_prefix
+        self.signal_prefix = signal_prefix
         self._serial = 0
         self._runners = [_Runner(strategy, board, account) for strategy in strategies]
         names = [runner.name for runner in self._runners]
@@ -143,6 +146,11 @@ class Engine:
         self._next_timer_ms = min((r.next_timer_ms for r in runners), default=_NEVER_MS)
 
     # -- taking events in -----------------------------------------------------------------------------------------
+
+    def remind(self, fills: Iterable[Fill]) -> None:
+        """Tell strategies again of fills from before a restart, so that they know what is theirs."""
+        for fill in fills:
+            self.apply(Filled(fill, fill.at_ms))
 
     def apply(self, event: Event) -> None:
         """Update the board and note which strategies this wakes."""
@@ -217,8 +225,8 @@ class Engine:
                 wishes += self._ask(runner, events)
         if not wishes:
             return Proposals()
-        bad: list[tuple[Signal, str]] = []
-        combined = aggregate(_well_formed(wishes, bad), self.board, self.account, self._aggregation)
+        good, bad = well_formed(wishes)
+        combined = aggregate(good, self.board, self.account, self._aggregation)
         sizing = (*combined.exits, *combined.entries, *combined.quotes)
         worth = equity() if sizing else Usdc(0)
         signals: list[Signal] = []
@@ -242,7 +250,7 @@ class Engine:
         out: list[Basket] = []
         for each in sorted(baskets, key=lambda b: -b.profit_per_share):
             self._serial += 1
-            basket_id = f"{self._prefix}b{self._serial}"
+            basket_id = f"{self.signal_prefix}b{self._serial}"
             legs = tuple(replace(self._named(leg), basket_id=basket_id) for leg in each.legs)
             basket = replace(each, basket_id=basket_id, legs=legs)
             markets = [self.board.market_by_asset.get(leg.asset_id) for leg in legs]
@@ -261,15 +269,17 @@ class Engine:
         """Ask one strategy; whatever it raises sets it aside and nobody else."""
         wishes: list[Wish] = []
         try:
+            self.asked += 1
             self.asking = runner.name
             for event in events:
                 runner.view.now_ms = max(runner.view.now_ms, time_of(event))
                 answer = runner.strategy.on_event(event, runner.view)
                 if answer != ():
                     wishes += read_answer(answer, runner.name)
+            self.asking = ""
             runner.count(wishes, self.now_ms)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the plug-in border: it may raise anything
-            self._drop(runner, _said_by(error))
+            self._drop(runner, said_by(error))
             return []
         finally:
             self.asking = ""
@@ -282,27 +292,4 @@ class Engine:
 
     def _named(self, signal: Signal) -> Signal:
         self._serial += 1
-        return replace(signal, signal_id=f"{self._prefix}{self._serial}")
-
-
-def _well_formed(wishes: list[Wish], bad: list[tuple[Signal, str]]) -> list[Wish]:
-    """Return the wishes without signals that are none; those go to `bad`, a basket with all its legs."""
-    good: list[Wish] = []
-    for wish in wishes:
-        legs = wish.legs if isinstance(wish, Basket) else (wish,) if isinstance(wish, Signal) else ()
-        wrong = {id(leg): why for leg in legs if (why := malformed(leg)) is not None}
-        if wrong:
-            bad += [(leg, wrong.get(id(leg), "another leg of its basket is malformed")) for leg in legs]
-        else:
-            good.append(wish)
-    return good
-
-
-def _said_by(error: BaseException) -> str:
-    """Return what an exception of a plug-in says; it may raise on being asked."""
-    try:
-        said = str(error)
-    except Exception:  # noqa: BLE001 - the plug-in border: it may raise anything
-        said = "its message cannot be read"
-    said = said.encode(errors="replace").decode()[:_MOST_SAID]
-    return said if type(error) is StrategyError else f"{type(error).__name__}: {said}"
+        return replace(signal, signal_id=f"{self.signal_prefix}{self._serial}")

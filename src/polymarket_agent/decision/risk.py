@@ -213,13 +213,13 @@ def self_trade(signal: Signal, view: RiskView) -> str | None:
     market = view.board.market_by_asset[signal.asset_id]
     # In terms of the first outcome a sale of NO at p is a purchase of YES at 1 - p.
     buys, at = _first_terms(market, signal.asset_id, signal.side, signal.target_price)
-    for order in view.live_orders():
-        if order.asset_id not in market.asset_ids:
-            continue
+    for order in (order for order in view.live_orders() if order.condition_id == market.condition_id):
         other_buys, other_at = _first_terms(market, order.asset_id, order.side, order.price)
         if other_buys != buys and (at >= other_at if buys else at <= other_at):
             price = decimal_text(order.price)
-            return f"it would trade with our own {order.side.value} at {price} ({order.order_id}); cancel that one first"
+            return (
+                f"it would trade with our own {order.side.value} at {price} ({order.order_id}); cancel that one first"
+            )
     return None
 
 
@@ -234,9 +234,8 @@ def position_size(signal: Signal, view: RiskView) -> str | None:
     order = as_order(signal, market)
     after = view.exposure(market, more=order)
     if signal.side is Side.SELL:
-        if after > limit:
-            return f"selling it breaks a pair: {display(after)} USDC could then be lost; max_position_size is {display(limit)}"
-        return None
+        could = f"selling it breaks a pair: {display(after)} USDC could then be lost"
+        return f"{could}; max_position_size is {display(limit)}" if after > limit else None
     before = view.exposure(market)
     if order.reserved > limit or after > limit:
         room = max(0, min(limit, limit - before))

@@ -6,27 +6,31 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from polymarket_agent.config import RiskConfig, SizingConfig, SizingMethod
+from polymarket_agent.decision.exposure import worst_exposure
 from polymarket_agent.domain.book import OrderBook, Side
 from polymarket_agent.domain.market import Market, taker_fee
 from polymarket_agent.domain.money import (
+    LOT,
     MICRO,
     Shares,
     Usdc,
-    ceil_div,
     cost_rounded_up,
     decimal_text,
     display,
     floor_to_lot,
+    round_down_to_tick,
+    round_up_to_tick,
     shares,
     shares_for,
 )
 from polymarket_agent.domain.order import form_refusal
-from polymarket_agent.domain.portfolio import Account
+from polymarket_agent.domain.portfolio import Account, worst_cost
 from polymarket_agent.domain.signal import Basket, Signal
 
-__all__ = ["METHODS", "Sized", "Sizing", "kelly_fraction_of"]
+__all__ = ["METHODS", "Sized", "Sizing", "capped_kelly", "cost_per_share", "fixed", "kelly_fraction_of"]
 
 _ONE_SHARE = shares(1)
+_UNBOUNDED = Shares(1 << 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +87,24 @@ class Sizing:
         self._rule = METHODS[sizing.method]
 
     def size(self, signal: Signal, market: Market, book: OrderBook | None, account: Account, equity: Usdc) -> Sized:
-        """Return the signal with the size it can have, or the reason why there is no order."""
+        """Return the signal with the size it can have and its price on the grid, or the reason why there is no order."""
+        signal = _on_grid(signal, market)
         if signal.side is Side.SELL:
-            return self._size_exit(signal, market, account)
+            return self._size_exit(signal, market, book, account)
         if signal.fair_value is not None:
             edge = int(signal.fair_value * MICRO) - cost_per_share(signal, market)
             if edge < self._config.min_edge:
                 wanted = decimal_text(self._config.min_edge)
                 return Sized(None, f"no edge: {display(edge, 4)} a share after fees, {wanted} is wanted")
         wish = signal.size or self._rule(signal, market, equity, self._config)
-        if not wish:
-            return Sized(None, "no edge: the sizing rule spends nothing on it")
+        if not wish or not signal.target_price:
+            return Sized(
+                None, "no edge: the sizing rule spends nothing on it" if not wish else "no order: a price of 0"
+            )
         quantity = shares_for(wish, signal.target_price)
         bounds = {
-            "free cash": self._affordable(signal, market, account.free_cash - self._risk.cash_reserve),
-            "room in the market": self._affordable(
-                signal, market, self._risk.max_position_size - account.exposure(market)
-            ),
+            "free cash": _affordable(signal, market, account.free_cash - self._risk.cash_reserve),
+            "room in the market": _affordable(signal, market, self._room(account, market)),
             "displayed depth": self._depth(signal, book),
         }
         name, least = min(bounds.items(), key=lambda item: item[1])
@@ -111,19 +116,20 @@ class Sizing:
         return Sized(replace(signal, size=cost_rounded_up(signal.target_price, bounded)))
 
     def size_basket(self, basket: Basket, markets: list[Market], account: Account) -> tuple[Basket | None, str]:
-        """Give every leg the same number of shares: what cash and the room in each market can bear."""
-        legs = list(zip(basket.legs, markets, strict=True))
-        quantity = int(basket.quantity) or shares_for(Usdc(self._config.fixed_size), basket.legs[0].target_price)
-        cost = sum(cost_per_share(leg, market) for leg, market in legs)
-        # Fees are bounded by the worst case at the gate; a tenth of a percent of room keeps rounding out of it.
-        free = (account.free_cash - self._risk.cash_reserve) * 999 // 1_000
-        quantity = min(quantity, max(0, free) * MICRO // max(cost, 1))
-        by_market: dict[str, int] = {}
-        for leg, market in legs:
-            by_market[market.condition_id] = by_market.get(market.condition_id, 0) + _worst_per_share(leg, market)
-        for _, market in legs:
-            room = self._risk.max_position_size - account.exposure(market)
-            quantity = min(quantity, max(0, room) * MICRO // by_market[market.condition_id])
+        """Give every leg the same number of shares: what cash, free shares and the room in each market can bear."""
+        legs = [(_on_grid(leg, market), market) for leg, market in zip(basket.legs, markets, strict=True)]
+        if not all(leg.target_price for leg, _ in legs):
+            return None, "no basket: a price of 0"
+        quantity = int(basket.quantity) or shares_for(Usdc(self._config.fixed_size), legs[0][0].target_price)
+        buys = [(leg, market) for leg, market in legs if leg.side is Side.BUY]
+        free = account.free_cash - self._risk.cash_reserve
+        quantity = min(quantity, _affordable_together(buys, free))
+        for market in {market.condition_id: market for _, market in buys}.values():
+            own = [(leg, each) for leg, each in buys if each.condition_id == market.condition_id]
+            quantity = min(quantity, _affordable_together(own, self._room(account, market)))
+        sold = [leg.asset_id for leg, _ in legs if leg.side is Side.SELL]
+        for asset_id in sold:
+            quantity = min(quantity, account.free_shares(asset_id) // sold.count(asset_id))
         bounded = floor_to_lot(Shares(quantity))
         for leg, market in legs:
             wrong = form_refusal(market, leg.target_price, bounded, leg.time_in_force) if bounded else "nothing left"
@@ -134,32 +140,60 @@ class Sizing:
         )
         return replace(basket, legs=sized, quantity=bounded), ""
 
-    def _size_exit(self, signal: Signal, market: Market, account: Account) -> Sized:
+    def _size_exit(self, signal: Signal, market: Market, book: OrderBook | None, account: Account) -> Sized:
+        """Sell what is free, at most what is wished for; what takes goes no deeper than the slippage limit.
+
+        A large holding leaves a thin book in parts: as a whole the gate would refuse it again and again.
+        """
         free = floor_to_lot(account.free_shares(signal.asset_id))
         wanted = signal.quantity if signal.size else free
-        bounded = Shares(min(wanted, free))
-        wrong = (
-            form_refusal(market, signal.target_price, bounded, signal.time_in_force) if bounded else "no free shares"
-        )
+        bounded = floor_to_lot(Shares(min(wanted, free, self._depth(signal, book))))
+        empty = "no free shares" if free <= 0 else "nobody bids for it within the limit price and risk.max_slippage"
+        wrong = form_refusal(market, signal.target_price, bounded, signal.time_in_force) if bounded > 0 else empty
         if wrong is not None:
             return Sized(None, f"no exit: {wrong}")
         return Sized(replace(signal, size=cost_rounded_up(signal.target_price, bounded)))
 
-    def _affordable(self, signal: Signal, market: Market, amount: int) -> int:
-        return max(0, amount) * MICRO // _worst_per_share(signal, market)
+    def _room(self, account: Account, market: Market) -> int:
+        """Return what one more buy may cost in a market: alone, and on top of what is at risk there."""
+        limit = self._risk.max_position_size
+        return min(limit, limit - worst_exposure(account, market, account.orders_of(market)))
 
-    def _depth(self, signal: Signal, book: OrderBook | None) -> int:
+    def _depth(self, signal: Signal, book: OrderBook | None) -> Shares:
         """Shares that can be taken within the slippage limit; resting orders are not bounded by depth."""
-        unbounded = 1 << 60
-        if signal.post_only or book is None or not book.ready or book.best_ask is None:
-            return unbounded
-        if signal.target_price < book.best_ask:
-            return unbounded if signal.time_in_force.rests else 0
-        limit = min(signal.target_price, book.best_ask + self._risk.max_slippage)
-        return book.walk(Side.BUY, Shares(unbounded), limit).quantity
+        if signal.post_only or book is None or not book.ready:
+            return _UNBOUNDED
+        buys = signal.side is Side.BUY
+        best = book.best_ask if buys else book.best_bid
+        if best is None or (signal.target_price < best if buys else signal.target_price > best):
+            return _UNBOUNDED if signal.time_in_force.rests else Shares(0)
+        slip = self._risk.max_slippage
+        limit = min(signal.target_price, best + slip) if buys else max(signal.target_price, best - slip)
+        return book.walk(signal.side, _UNBOUNDED, limit).quantity
 
 
-def _worst_per_share(signal: Signal, market: Market) -> int:
-    """Return micro-USDC that the gate reserves for a share: the price, and the highest fee if it may take."""
-    fee = 0 if signal.post_only else ceil_div(signal.target_price * market.fees.rate, MICRO)
-    return signal.target_price + fee + 1
+def _on_grid(signal: Signal, market: Market) -> Signal:
+    """Return a signal with its price on the grid of now, never worse than the wish: a buy down, a sale up."""
+    tick, wish = market.tick_size, signal.target_price
+    price = round_down_to_tick(wish, tick) if signal.side is Side.BUY else round_up_to_tick(wish, tick)
+    return signal if price == wish else replace(signal, target_price=price)
+
+
+def _affordable(signal: Signal, market: Market, amount: int) -> int:
+    return _affordable_together([(signal, market)], amount)
+
+
+def _affordable_together(legs: list[tuple[Signal, Market]], amount: int) -> int:
+    """Return how many shares of each of these buys `amount` micro-USDC reserves, to the lot and never one too many."""
+    if not legs:
+        return _UNBOUNDED
+    per_share = sum(_reserved(leg, market, _ONE_SHARE) for leg, market in legs)
+    quantity = floor_to_lot(Shares(max(0, amount) * MICRO // max(1, per_share)))
+    while quantity and sum(_reserved(leg, market, quantity) for leg, market in legs) > amount:
+        quantity = Shares(quantity - LOT)
+    return quantity
+
+
+def _reserved(signal: Signal, market: Market, quantity: Shares) -> int:
+    """Return what the gate reserves for so many shares of a buy."""
+    return worst_cost(signal.side, signal.target_price, quantity, market.fees, post_only=signal.post_only)

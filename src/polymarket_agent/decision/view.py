@@ -104,9 +104,7 @@ def as_order(signal: Signal, market: Market, now_ms: int = 0) -> Order:
         time_in_force=signal.time_in_force,
         created_ms=now_ms,
         post_only=signal.post_only,
-        reserved=worst_cost(
-            signal.side, signal.target_price, signal.quantity, market.fees, post_only=signal.post_only
-        ),
+        reserved=worst_cost(signal.side, signal.target_price, signal.quantity, market.fees, post_only=signal.post_only),
         basket_id=signal.basket_id,
     )
 

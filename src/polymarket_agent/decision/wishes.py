@@ -19,11 +19,12 @@ from polymarket_agent.domain.order import TimeInForce
 from polymarket_agent.domain.signal import Basket, Cancel, Quote, Signal, TargetQuotes, Wish
 from polymarket_agent.errors import StrategyError
 
-__all__ = ["MOST_WISHES", "malformed", "read_answer", "storable"]
+__all__ = ["MOST_WISHES", "malformed", "read_answer", "said_by", "storable", "well_formed"]
 
 MOST_WISHES = 500  # in one answer, legs and quotes included
 _MOST_MICRO = 10**15
 _MOST_TEXT = 2_000
+_MOST_SAID = 500  # characters of a plug-in's error that are kept
 _SHOWN = 80
 
 
@@ -67,7 +68,9 @@ def _parts(wish: Any) -> tuple[Any, ...]:
         return tuple(wish.legs)
     if kind is TargetQuotes:
         _require(isinstance(wish.condition_id, str) and isinstance(wish.quotes, tuple | list), wish)
-        _require(all(type(quote) is Quote and _whole(quote.price) and _whole(quote.quantity) for quote in wish.quotes), wish)
+        _require(
+            all(type(quote) is Quote and _whole(quote.price) and _whole(quote.quantity) for quote in wish.quotes), wish
+        )
         _require(all(isinstance(q.asset_id, str) and isinstance(q.side, Side) for q in wish.quotes), wish)
         return tuple(wish.quotes)
     raise StrategyError(f"answered with {_shown(wish)}, which is no wish")
@@ -82,7 +85,31 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def malformed(signal: Signal) -> str | None:  # noqa: C901 - one line a field
+def well_formed(wishes: Iterable[Wish]) -> tuple[list[Wish], list[tuple[Signal, str]]]:
+    """Return the wishes that can be worked on, and signals that are none with the reason; a basket stands or falls."""
+    good: list[Wish] = []
+    bad: list[tuple[Signal, str]] = []
+    for wish in wishes:
+        legs = wish.legs if isinstance(wish, Basket) else (wish,) if isinstance(wish, Signal) else ()
+        wrong = {id(leg): why for leg in legs if (why := malformed(leg)) is not None}
+        if wrong:
+            bad += [(leg, wrong.get(id(leg), "another leg of its basket is malformed")) for leg in legs]
+        else:
+            good.append(wish)
+    return good, bad
+
+
+def said_by(error: BaseException) -> str:
+    """Return what an exception of a plug-in says; it may raise on being asked."""
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - the plug-in border: it may raise anything
+        said = "its message cannot be read"
+    said = said.encode(errors="replace").decode()[:_MOST_SAID]
+    return said if type(error) is StrategyError else f"{type(error).__name__}: {said}"
+
+
+def malformed(signal: Signal) -> str | None:  # noqa: C901, PLR0912 - one line a field
     """Return what makes a signal no wish at all, or None. Sizes may still be 0 here."""
     for name in ("strategy", "asset_id", "reason"):
         if not _is_text(getattr(signal, name)):

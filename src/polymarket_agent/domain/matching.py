@@ -8,8 +8,11 @@ Assumptions, all against us:
   the queue that was ahead (`QUEUE`), traded at a price worse for the taker (`TRADED_THROUGH`), or offered at or
   through its price without trading, which can only be because our order is not really there (`BOOK_THROUGH`;
   leaving these out would hide exactly the fills that hurt). At most the traded or offered quantity is ours.
-- The queue ahead shrinks by trades, and by cancellations only when the level shows less than the queue.
-- A trade on one outcome is evidence for orders on the other at 1 - price; it is used once for all our orders.
+- The queue ahead shrinks by trades, and by cancellations only when the level shows less than the queue. The
+  venue shows a trade in the book before it announces it: what vanished ahead of us counts once for both.
+- A trade on one outcome is evidence for orders on the other at 1 - price; it is used once for all our orders,
+  and never for an order that arrived after it.
+- What an order is filled with at one instant is a whole number of lots, rounded down.
 
 What stays unrealistic: our orders do not move the market, hidden reactions of others to them are absent, and
 quantity ahead that was cancelled is believed to have been behind us.
@@ -21,15 +24,17 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from polymarket_agent.domain.board import Board
-from polymarket_agent.domain.book import Level, Side
+from polymarket_agent.domain.book import OrderBook
 from polymarket_agent.domain.events import BookDelta, BookSnapshot, Gap, TradePrint
+from polymarket_agent.domain.levels import Level, Side
 from polymarket_agent.domain.market import AssetId, Market
-from polymarket_agent.domain.money import MICRO, Price, Shares
+from polymarket_agent.domain.money import MICRO, Price, Shares, floor_to_lot
 from polymarket_agent.domain.order import Evidence, Order, OrderId
+from polymarket_agent.domain.prints import PrintMemory, in_first_terms
 
 __all__ = ["Match", "MatchingModel"]
 
-_REMEMBERED_PRINTS = 64
+ANNOUNCED_WITHIN_MS = 5_000  # a trade is announced at most this long after the book has shown it
 
 
 class Match(NamedTuple):
@@ -41,26 +46,57 @@ class Match(NamedTuple):
     evidence: Evidence
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Resting:
-    """An order on the book, in the terms of its market's first outcome ("first terms")."""
+    """An order on the book. `is_bid` and `price` are in the terms of its market's first outcome ("first terms")."""
 
     order_id: OrderId
-    asset_id: AssetId
-    is_bid: bool  # first terms
-    price: int  # first terms
+    book: OrderBook  # of its own asset
+    buys: bool  # its own asset
     own_price: Price
+    is_bid: bool
+    price: int
     left: int
+    since_ms: int
     queue_ahead: int  # -1 while nobody knows: the book is gone until the next snapshot
+    vanished: int = 0  # displayed ahead of us, gone, and no trade announced for it yet
+    vanished_ms: int = 0
+
+    def see(self, shown: int, at_ms: int) -> None:
+        """Take in what the level at our price displays now."""
+        if self.queue_ahead < 0:
+            self.queue_ahead, self.vanished = shown, 0
+        elif shown < self.queue_ahead:
+            gone = self.queue_ahead - shown
+            self.vanished = gone + (self.vanished if at_ms - self.vanished_ms <= ANNOUNCED_WITHIN_MS else 0)
+            self.vanished_ms = at_ms
+            self.queue_ahead = shown
+
+    def fill_from_print(self, volume: int, at_ms: int, *, through: bool) -> int:
+        """Return what a trade of `volume` at or through our price fills, and move up in the queue."""
+        if through:
+            return floor_to_lot(Shares(min(self.left, volume)))
+        if self.queue_ahead < 0:
+            return 0  # after a gap nobody knows the queue: no fill until a snapshot
+        if at_ms - self.vanished_ms > ANNOUNCED_WITHIN_MS:
+            self.vanished = 0
+        shown_already = min(self.vanished, volume)
+        self.vanished -= shown_already
+        queue = self.queue_ahead + shown_already
+        self.queue_ahead = max(0, queue - volume)
+        return floor_to_lot(Shares(min(self.left, max(0, volume - queue))))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _MarketOrders:
-    """Our resting orders of one market and the prints that were used up as evidence."""
+    """Our resting orders of one market: better price first (first terms), then older first."""
 
     market: Market
-    orders: dict[OrderId, _Resting] = field(default_factory=dict)
-    prints: list[tuple[int, int, int, bool, AssetId]] = field(default_factory=list)
+    orders: list[_Resting] = field(default_factory=list)
+
+    def add(self, resting: _Resting) -> None:
+        self.orders.append(resting)
+        self.orders.sort(key=lambda r: -r.price if r.is_bid else r.price)  # stable: equals stay in order of age
 
 
 class MatchingModel:
@@ -70,16 +106,24 @@ class MatchingModel:
         self._board = board
         self._book_through = book_through
         self._by_asset: dict[AssetId, _MarketOrders] = {}
-        self._by_order: dict[OrderId, _MarketOrders] = {}
+        self._by_order: dict[OrderId, tuple[_MarketOrders, _Resting]] = {}
+        self._prints = PrintMemory()
 
-    # -- taking ---------------------------------------------------------------------------------------------------
+    def can_judge(self, asset_id: AssetId) -> bool:
+        """Whether the book of an asset is known and not crossed, so that an order can meet it."""
+        book = self._board.books.get(asset_id)
+        return book is not None and book.ready and not book.crossed
+
+    def crosses(self, order: Order) -> bool:
+        """Whether something is displayed at or within an order's limit on the other side."""
+        bid, ask = self._board.books[order.asset_id].top
+        return ask <= order.price if order.side is Side.BUY else 0 < order.price <= bid
 
     def takeable(self, order: Order) -> tuple[Level, ...]:
         """Return the displayed levels that an order would take now, best first; nothing is consumed."""
-        book = self._board.books.get(order.asset_id)
-        if book is None or not book.ready or book.crossed:
+        if not self.can_judge(order.asset_id):
             return ()
-        return book.walk(order.side, order.remaining, order.price).levels
+        return _whole_lots(self._board.books[order.asset_id], order.side, order.remaining, order.price)
 
     def take(self, order: Order) -> list[Match]:
         """Consume what `takeable` says, on both outcomes' books."""
@@ -97,154 +141,131 @@ class MatchingModel:
         if other is not None:
             other.consume(not is_bid, Price(MICRO - at), size)
 
-    # -- resting --------------------------------------------------------------------------------------------------
-
-    def rest(self, order: Order) -> None:
-        """Put the rest of an order at the end of the queue of its price."""
+    def rest(self, order: Order, at_ms: int) -> None:
+        """Put the rest of an order at the end of the queue of its price; `at_ms` is when it arrived."""
         market = self._board.market_by_asset[order.asset_id]
         first = order.asset_id == market.asset_ids[0]
         buys = order.side is Side.BUY
         book = self._board.books[order.asset_id]
         resting = _Resting(
             order_id=order.order_id,
-            asset_id=order.asset_id,
+            book=book,
+            buys=buys,
+            own_price=order.price,
             is_bid=buys if first else not buys,
             price=order.price if first else MICRO - order.price,
-            own_price=order.price,
             left=order.remaining,
-            queue_ahead=book.size_at(buys, order.price) if book.ready else -1,
+            since_ms=at_ms,
+            queue_ahead=book.size_at(buys, order.price) if self.can_judge(order.asset_id) else -1,
         )
         orders = self._by_asset.get(order.asset_id)
         if orders is None:
             orders = _MarketOrders(market)
             for asset_id in market.asset_ids:
                 self._by_asset[asset_id] = orders
-        orders.orders[order.order_id] = resting
-        self._by_order[order.order_id] = orders
+        orders.add(resting)
+        self._by_order[order.order_id] = (orders, resting)
 
     def remove(self, order_id: OrderId) -> None:
         """Take an order off the book. Unknown ids are ignored."""
-        orders = self._by_order.pop(order_id, None)
-        if orders is None:
+        found = self._by_order.pop(order_id, None)
+        if found is None:
             return
-        del orders.orders[order_id]
+        orders, resting = found
+        orders.orders.remove(resting)
         if not orders.orders:
             for asset_id in orders.market.asset_ids:
                 self._by_asset.pop(asset_id, None)
 
     def queue_ahead(self, order_id: OrderId) -> Shares | None:
-        """Return micro-shares believed to be ahead of a resting order, or None if it does not rest."""
-        orders = self._by_order.get(order_id)
-        return Shares(orders.orders[order_id].queue_ahead) if orders is not None else None
+        """Return micro-shares believed to be ahead of a resting order; None if it does not rest or nobody knows."""
+        found = self._by_order.get(order_id)
+        return None if found is None or found[1].queue_ahead < 0 else Shares(found[1].queue_ahead)
 
     def watches(self, asset_id: AssetId) -> bool:
         """Whether an order of ours rests in this asset's market."""
         return asset_id in self._by_asset
 
-    # -- evidence -------------------------------------------------------------------------------------------------
-
     def on_delta(self, event: BookDelta) -> list[Match]:
         """Return what a change of levels fills. The board has applied it already."""
+        by_asset = self._by_asset
+        if not by_asset:
+            return []
         touched: list[_MarketOrders] = []
         for change in event.changes:
-            orders = self._by_asset.get(change[0])
+            orders = by_asset.get(change[0])
             if orders is not None and orders not in touched:
                 touched.append(orders)
-        return [match for orders in touched for match in self._look_at_books(orders)]
+        return [match for orders in touched for match in self._look_at_books(orders, event.at_ms)]
 
     def on_snapshot(self, event: BookSnapshot) -> list[Match]:
         """Return what a fresh book fills. The board has applied it already."""
         orders = self._by_asset.get(event.asset_id)
-        return self._look_at_books(orders) if orders is not None else []
+        return self._look_at_books(orders, event.at_ms) if orders is not None else []
 
     def on_gap(self, event: Gap) -> None:
         """Books are unknown now; queues are joined anew at the next snapshot, at their end."""
         for asset_id in event.asset_ids or tuple(self._by_asset):
             orders = self._by_asset.get(asset_id)
-            if orders is not None:
-                for resting in orders.orders.values():
-                    if resting.asset_id == asset_id:
-                        resting.queue_ahead = -1
+            for resting in orders.orders if orders is not None else ():
+                if resting.book.asset_id == asset_id:
+                    resting.queue_ahead = -1
 
-    def _look_at_books(self, orders: _MarketOrders) -> list[Match]:
+    def _look_at_books(self, orders: _MarketOrders, at_ms: int) -> list[Match]:
         matches: list[Match] = []
-        for resting in _by_priority(orders):
-            book = self._board.books[resting.asset_id]
-            if not book.ready or book.crossed:
+        through = self._book_through
+        for resting in orders.orders:
+            book, price = resting.book, resting.own_price
+            bid, ask = book.top
+            if not book.ready or bid >= ask:
                 continue
-            buys = resting.is_bid == (resting.asset_id == orders.market.asset_ids[0])
-            shown = book.size_at(buys, resting.own_price)
-            resting.queue_ahead = shown if resting.queue_ahead < 0 else min(resting.queue_ahead, shown)
-            if self._book_through and resting.left:
-                matches += self._offered_through(resting, buys=buys)
+            shown = book.size_at(resting.buys, price)
+            if shown < resting.queue_ahead or resting.queue_ahead < 0:
+                resting.see(shown, at_ms)
+            if through and (ask <= price if resting.buys else 0 < price <= bid) and resting.left:
+                matches += self._offered_through(resting)
         return matches
 
-    def _offered_through(self, resting: _Resting, *, buys: bool) -> list[Match]:
-        book = self._board.books[resting.asset_id]
-        best = book.best_ask if buys else book.best_bid
-        if best is None or (best > resting.own_price if buys else best < resting.own_price):
-            return []
-        side = Side.BUY if buys else Side.SELL
-        evidence = Evidence.ASSUMED if resting.asset_id in self._board.synthetic else Evidence.BOOK_THROUGH
+    def _offered_through(self, resting: _Resting) -> list[Match]:
+        asset_id = resting.book.asset_id
+        side = Side.BUY if resting.buys else Side.SELL
+        evidence = Evidence.ASSUMED if asset_id in self._board.synthetic else Evidence.BOOK_THROUGH
         quantity = 0
-        for level_price, size in book.walk(side, Shares(resting.left), resting.own_price).levels:
-            self._consume(resting.asset_id, not buys, level_price, size)
+        for level_price, size in _whole_lots(resting.book, side, resting.left, resting.own_price):
+            self._consume(asset_id, not resting.buys, level_price, size)
             quantity += size
         resting.left -= quantity
         return [Match(resting.order_id, resting.own_price, Shares(quantity), evidence)] if quantity else []
 
     def on_trade(self, event: TradePrint) -> list[Match]:
         """Return what a trade between others fills. One print is never used twice."""
+        market = self._board.market_by_asset.get(event.asset_id)
+        if market is None or self._prints.is_copy(market, event):
+            return []
         orders = self._by_asset.get(event.asset_id)
         if orders is None:
             return []
-        first = event.asset_id == orders.market.asset_ids[0]
-        taker_buys = event.taker_buys if first else not event.taker_buys
-        at = event.price if first else MICRO - event.price
-        if self._is_mirror_copy(orders, event, at, taker_buys=taker_buys):
-            return []
+        taker_buys, at = in_first_terms(market, event)
         matches: list[Match] = []
         volume = int(event.size)
-        for resting in _by_priority(orders):
+        for resting in orders.orders:
             # A buying taker hits asks (first terms), a selling one bids.
-            if resting.is_bid == taker_buys or not resting.left or volume <= 0:
+            if resting.is_bid == taker_buys or not resting.left or event.at_ms < resting.since_ms:
                 continue
-            beyond = resting.price < at if taker_buys else resting.price > at
-            if not beyond and resting.price != at:
+            through = resting.price < at if taker_buys else resting.price > at
+            if not through and resting.price != at:
                 continue
-            quantity, volume = _fill_from_print(resting, volume, through=beyond)
+            quantity = resting.fill_from_print(volume, event.at_ms, through=through)
             if quantity:
                 resting.left -= quantity
-                evidence = Evidence.TRADED_THROUGH if beyond else Evidence.QUEUE
+                volume -= quantity
+                evidence = Evidence.TRADED_THROUGH if through else Evidence.QUEUE
                 matches.append(Match(resting.order_id, resting.own_price, Shares(quantity), evidence))
         return matches
 
-    def _is_mirror_copy(self, orders: _MarketOrders, event: TradePrint, at: int, *, taker_buys: bool) -> bool:
-        """Whether the other outcome reported this very trade: same instant, size, and price in first terms."""
-        for at_ms, seen_at, size, buys, asset_id in orders.prints:
-            same = (at_ms, seen_at, size, buys) == (event.at_ms, at, event.size, taker_buys)
-            if same and asset_id != event.asset_id:
-                return True
-        orders.prints.append((event.at_ms, at, event.size, taker_buys, event.asset_id))
-        del orders.prints[:-_REMEMBERED_PRINTS]
-        return False
 
-
-def _by_priority(orders: _MarketOrders) -> list[_Resting]:
-    """Better price first (first terms), then older first, as the dict keeps insertion order."""
-    return sorted(orders.orders.values(), key=lambda r: -r.price if r.is_bid else r.price)
-
-
-def _fill_from_print(resting: _Resting, volume: int, *, through: bool) -> tuple[int, int]:
-    """Return (what fills the order, volume left for our other orders)."""
-    if through:
-        quantity = min(resting.left, volume)
-        return quantity, volume - quantity
-    if resting.queue_ahead < 0:
-        return 0, 0  # after a gap nobody knows the queue: no fill until a snapshot
-    reached = volume - resting.queue_ahead
-    resting.queue_ahead = max(0, resting.queue_ahead - volume)
-    if reached <= 0:
-        return 0, 0
-    quantity = min(resting.left, reached)
-    return quantity, reached - quantity
+def _whole_lots(book: OrderBook, side: Side, quantity: int, limit: Price) -> tuple[Level, ...]:
+    """Return the levels that hold up to `quantity` within a limit, cut at the end to a whole number of lots."""
+    walk = book.walk(side, Shares(quantity), limit)
+    whole = floor_to_lot(walk.quantity)
+    return walk.levels if whole == walk.quantity else book.walk(side, whole, limit).levels

@@ -86,26 +86,28 @@ def _exact_micro(value: str | int | Decimal) -> int:
         if abs(value) > _MAX_MICRO // MICRO:
             raise MoneyError(f"a whole number of {value.bit_length()} bits is larger than any amount here can be")
         return value * MICRO
-    shown = repr(value)[:60]
     if isinstance(value, str) and ("_" in value or not value.isascii()):
-        raise MoneyError(f"{shown} is not a number; write an amount such as 12.50")
+        raise MoneyError(f"{_shown(value)} is not a number; write an amount such as 12.50")
     try:
         number = Decimal(value)
         if not number.is_finite():
-            raise MoneyError(f"{shown} is not finite; write an amount such as 12.50")
+            raise MoneyError(f"{_shown(value)} is not finite; write an amount such as 12.50")
         if number.adjusted() >= _MAX_DIGITS:
-            raise MoneyError(f"{shown} is larger than any amount here can be")
-        scaled = _EXACT.scaleb(number, 6)
+            raise MoneyError(f"{_shown(value)} is larger than any amount here can be")
+        micro = int(_EXACT.to_integral_exact(_EXACT.scaleb(number, 6)))
     except Inexact as error:
-        raise MoneyError(f"{shown} is finer than 0.000001; round it first, with a named rounding from money.py") from error
+        raise MoneyError(
+            f"{_shown(value)} is finer than 0.000001; round it first, with a named rounding from money.py"
+        ) from error
     except InvalidOperation as error:
-        raise MoneyError(f"{shown} is not a number; write an amount such as 12.50") from error
-    micro = int(scaled)
-    if scaled != micro:
-        raise MoneyError(f"{shown} is finer than 0.000001; round it first, with a named rounding from money.py")
+        raise MoneyError(f"{_shown(value)} is not a number; write an amount such as 12.50") from error
     if abs(micro) > _MAX_MICRO:
-        raise MoneyError(f"{shown} is larger than any amount here can be")
+        raise MoneyError(f"{_shown(value)} is larger than any amount here can be")
     return micro
+
+
+def _shown(value: str | Decimal) -> str:
+    return repr(str(value)[:60])
 
 
 def decimal_text(micro: int) -> str:

@@ -7,54 +7,39 @@ cancellation is on the way.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import Enum
-from typing import NamedTuple
 
-from polymarket_agent.clock import SystemClock
 from polymarket_agent.db import Database
 from polymarket_agent.domain.board import Board
-from polymarket_agent.domain.book import Side
 from polymarket_agent.domain.events import (
     BookDelta,
     BookSnapshot,
     Event,
-    Filled,
     Gap,
     MarketClosed,
+    MarketListed,
     MarketResolved,
-    OrderUpdated,
     TradePrint,
     time_of,
 )
-from polymarket_agent.domain.market import ConditionId, Market, taker_fee
+from polymarket_agent.domain.market import ConditionId, Market, MarketState
 from polymarket_agent.domain.matching import Match, MatchingModel
-from polymarket_agent.domain.money import LOT, Usdc, cost_rounded_up, display, proceeds_rounded_down
-from polymarket_agent.domain.order import Fill, Order, OrderCause, OrderId, OrderState, TimeInForce, form_refusal
-from polymarket_agent.domain.portfolio import Account, Portfolio, Valuer, shrink, worst_cost
+from polymarket_agent.domain.money import Usdc, display
+from polymarket_agent.domain.order import Order, OrderCause, OrderId, OrderState, TimeInForce, form_refusal
+from polymarket_agent.domain.portfolio import Account, Portfolio, Valuer
 from polymarket_agent.domain.signal import Signal
 from polymarket_agent.errors import AgentError
+from polymarket_agent.execution.agenda import Agenda, What
 from polymarket_agent.execution.base import NEVER_MS, Executor
+from polymarket_agent.execution.bookkeeper import Bookkeeper
 from polymarket_agent.ledger.journal import Journal
 from polymarket_agent.ledger.recovery import recover
 from polymarket_agent.ports import Clock
 
 __all__ = ["PaperTrader"]
 
-
-class _What(Enum):
-    ARRIVE = 0
-    CANCEL = 1
-    EXPIRE = 2
-
-
-class _Due(NamedTuple):
-    at_ms: int
-    turn: int
-    what: _What
-    order_id: OrderId
+_LOOK_AGAIN_MS = 1_000  # an order that meets no book yet tries again after this
 
 
 class PaperTrader(Executor):
@@ -65,8 +50,9 @@ class PaperTrader(Executor):
         db: where orders, fills and postings go.
         board: the books to match against; without one it keeps its own, fed by `observe`.
         journal: shared with the orchestrator; made from `db` if absent.
-        clock: tells the time of decisions.
-        latency_ms: from decision to arrival.
+        clock: tells the time of decisions; without one it is the time of the last event.
+        latency_ms: from decision to arrival. Books are seen as late as the feed brings them, so the time that
+            market data needs belongs in it too.
         book_through: see `Evidence.BOOK_THROUGH`.
     """
 
@@ -83,37 +69,41 @@ class PaperTrader(Executor):
     ) -> None:
         self._owns_board = board is None
         self._board = board if board is not None else Board()
+        self._clock = clock
+        self._heard_ms = 0
         self._journal = journal if journal is not None else Journal(db)
-        self._clock = clock if clock is not None else SystemClock()
+        if journal is None:  # nobody else begins the run that orders belong to
+            self._journal.begin_run(mode="paper", feed="", config_hash="", config="", at_ms=self._now_ms())
         self._latency_ms = latency_ms
         self._matching = MatchingModel(self._board, book_through=book_through)
         self._valuer = Valuer()
-        self._due: list[_Due] = []
-        self._turn = 0
-        self._out: list[Event] = []
-        self._to_rejoin: list[Order] = []
+        self._agenda = Agenda()
+        self._resumed: set[OrderId] = set()
         self.next_due_ms = NEVER_MS
         found = recover(db)
         if found.account is None:
             self.account = Account(starting_balance)
-            self._journal.deposit(starting_balance, self._clock.now_ms())
+            self._journal.deposit(starting_balance, self._now_ms())
         else:
             self.account = found.account
-            self._resume()
-        self._serial = _highest_serial(db)
+            self._journal.require_agreement(self.account)
+        self._books = Bookkeeper(self.account, self._journal)
+        self._resume()
+        for asset_id, (quantity, value) in found.marks.items():
+            self._valuer.remember(asset_id, quantity, value)
+        self._serial = found.paper_orders
 
     def _resume(self) -> None:
         """Orders that were on their way arrive anew; resting ones join their queues anew, at the end."""
         for order in list(self.account.orders.values()):
-            self._schedule(0, _What.ARRIVE, order.order_id)
+            self._resumed.add(order.order_id)
+            self._schedule(order.updated_ms, What.ARRIVE, order.order_id)
             if order.expires_at_ms is not None:
-                self._schedule(order.expires_at_ms, _What.EXPIRE, order.order_id)
-
-    # -- Executor -------------------------------------------------------------------------------------------------
+                self._schedule(order.expires_at_ms, What.EXPIRE, order.order_id)
 
     async def place_order(self, signal: Signal) -> Order:
         """Journal an order and send it on its way; with no latency it has arrived when this returns."""
-        now_ms = self._clock.now_ms()
+        now_ms = self._now_ms()
         market = self._board.market_by_asset.get(signal.asset_id)
         if market is None:
             raise AgentError(f"no market is known for asset {signal.asset_id}")
@@ -139,15 +129,14 @@ class PaperTrader(Executor):
             updated_ms=now_ms,
             basket_id=signal.basket_id,
         )
-        refusal = self._means_refusal(order, market)
-        reserved = worst_cost(order.side, order.price, quantity, market.fees, post_only=order.post_only)
-        order = replace(order, reserved=0 if refusal else reserved)
-        order = self._moved(order, OrderCause.ATTEMPT_COMMITTED, now_ms)
+        refusal = self._books.means_refusal(order, market)
+        order = replace(order, reserved=0 if refusal else self._books.need(order, market))
+        order = self._books.move(order, OrderCause.ATTEMPT_COMMITTED, now_ms)
         if refusal:
-            return self._moved(order, OrderCause.REFUSED, now_ms, refusal)
-        self._schedule(now_ms + self._latency_ms, _What.ARRIVE, order.order_id)
+            return self._books.move(order, OrderCause.REFUSED, now_ms, refusal)
+        self._schedule(now_ms + self._latency_ms, What.ARRIVE, order.order_id)
         if order.expires_at_ms is not None:
-            self._schedule(order.expires_at_ms, _What.EXPIRE, order.order_id)
+            self._schedule(order.expires_at_ms, What.EXPIRE, order.order_id)
         final = self._work_off(now_ms)
         return final.get(order.order_id) or self.account.orders.get(order.order_id) or order
 
@@ -155,8 +144,8 @@ class PaperTrader(Executor):
         """Send a cancellation on its way; False if the order cannot be matched any more."""
         if order_id not in self.account.orders:
             return False
-        now_ms = self._clock.now_ms()
-        self._schedule(now_ms + self._latency_ms, _What.CANCEL, order_id)
+        now_ms = self._now_ms()
+        self._schedule(now_ms + self._latency_ms, What.CANCEL, order_id)
         self._work_off(now_ms)
         return True
 
@@ -171,6 +160,7 @@ class PaperTrader(Executor):
     def observe(self, event: Event) -> Sequence[Event]:
         """Do what is due by the event's time, then take the event as evidence for resting orders."""
         now_ms = time_of(event)
+        self._heard_ms = now_ms
         if now_ms >= self.next_due_ms:
             self._work_off(now_ms)
         if self._owns_board:
@@ -185,155 +175,124 @@ class PaperTrader(Executor):
         elif isinstance(event, Gap):
             self._matching.on_gap(event)
         elif isinstance(event, MarketClosed):
-            self._close_orders(event.condition_id, now_ms, "market closed")
+            self._end_market(event.condition_id, now_ms, "market closed")
         elif isinstance(event, MarketResolved):
-            self._resolve(event, now_ms)
-        if not self._out:
-            return ()
-        out, self._out = self._out, []
-        return out
+            self._end_market(event.condition_id, now_ms, "market resolved")
+        elif isinstance(event, MarketListed):
+            self._follow_listing(event.market.condition_id, now_ms)
+        return self._books.take_out() if self._books.out else ()
 
-    # -- time -----------------------------------------------------------------------------------------------------
+    def _now_ms(self) -> int:
+        return self._clock.now_ms() if self._clock is not None else self._heard_ms
 
-    def _schedule(self, at_ms: int, what: _What, order_id: OrderId) -> None:
-        self._turn += 1
-        heapq.heappush(self._due, _Due(at_ms, self._turn, what, order_id))
-        self.next_due_ms = self._due[0].at_ms
+    def _schedule(self, at_ms: int, what: What, order_id: OrderId) -> None:
+        self._agenda.add(at_ms, what, order_id)
+        self.next_due_ms = self._agenda.next_ms
 
     def _work_off(self, now_ms: int) -> dict[OrderId, Order]:
         """Do everything that is due, in the order in which it is; returns orders that this closed."""
         closed: dict[OrderId, Order] = {}
-        while self._due and self._due[0].at_ms <= now_ms:
-            due = heapq.heappop(self._due)
+        while (due := self._agenda.pop(now_ms)) is not None:
             order = self.account.orders.get(due.order_id)
             if order is None:
                 continue
             at_ms = max(due.at_ms, order.updated_ms)
             match due.what:
-                case _What.ARRIVE:
-                    after = self._arrive(order, at_ms)
-                case _What.CANCEL:
+                case What.ARRIVE:
+                    after = self._arrive(order, at_ms, now_ms)
+                case What.CANCEL:
                     after = self._close(order, at_ms, "cancelled by us")
-                case _What.EXPIRE:
+                case What.EXPIRE:
                     after = self._close(order, at_ms, "expired")
             if not after.possibly_alive:
                 closed[after.order_id] = after
-        self.next_due_ms = self._due[0].at_ms if self._due else NEVER_MS
+        self.next_due_ms = self._agenda.next_ms
         return closed
 
-    def _arrive(self, order: Order, at_ms: int) -> Order:
+    def _arrive(self, order: Order, at_ms: int, now_ms: int) -> Order:
+        """Let an order meet the book. One that may rest waits while no book is known."""
         market = self._board.market_by_asset.get(order.asset_id)
         if market is None:  # a resumed order whose market has not been listed yet
-            self._schedule(at_ms + 1_000, _What.ARRIVE, order.order_id)
-            return order
-        resumed = order.state is OrderState.OPEN
-        levels = self._matching.takeable(order)
-        refusal = None if resumed else self._venue_refusal(order, market, sum(size for _, size in levels))
+            return self._look_again(order, now_ms)
+        if order.order_id in self._resumed:
+            self._resumed.discard(order.order_id)
+            if order.expires_at_ms is not None and order.expires_at_ms <= now_ms:
+                return self._close(order, at_ms, "expired")
+            if order.state is OrderState.OPEN:
+                return self._rejoin(order, market, now_ms)
+        refusal = self._venue_refusal(order, market)
         if refusal is not None:
-            return self._moved(order, OrderCause.REFUSED, at_ms, refusal)
-        order = self._moved(order, OrderCause.ACCEPTED, at_ms)
-        for match in self._matching.take(order):
-            order = self._fill(order, match, at_ms, market, is_maker=False)
+            return self._books.move(order, OrderCause.REFUSED, at_ms, refusal)
+        if not self._matching.can_judge(order.asset_id):
+            return self._look_again(order, now_ms)
+        need = self._books.need(order, market)  # the fee schedule may have changed on the way
+        order = self._books.move(replace(order, reserved=need), OrderCause.ACCEPTED, at_ms)
+        order = self._fill(order, self._matching.take(order), at_ms, is_maker=False)
         if order.state.final:
             return order
         if not order.time_in_force.rests:
             return self._close(order, at_ms, "the rest of a FAK order")
-        self._matching.rest(order)
+        self._matching.rest(order, at_ms)
         return order
 
-    def _venue_refusal(self, order: Order, market: Market, takeable: int) -> str | None:
+    def _look_again(self, order: Order, now_ms: int) -> Order:
+        self._schedule(now_ms + _LOOK_AGAIN_MS, What.ARRIVE, order.order_id)
+        return order
+
+    def _rejoin(self, order: Order, market: Market, now_ms: int) -> Order:
+        """Rest an order that rested before a restart. It takes nothing: it was on the book all the time."""
+        if not order.time_in_force.rests or market.state is not MarketState.OPEN:
+            return self._close(order, now_ms, "it could not go on after a restart")
+        self._matching.rest(order, now_ms)
+        return order
+
+    def _venue_refusal(self, order: Order, market: Market) -> str | None:
         if not market.tradable:
             return "the market takes no orders"
         wrong_form = form_refusal(market, order.price, order.quantity, order.time_in_force)
         if wrong_form is not None:
             return wrong_form
-        if order.post_only and takeable:
+        if order.post_only and not order.time_in_force.rests:
+            return "invalid post-only order: only GTC and GTD orders can be post-only"
+        known = self._matching.can_judge(order.asset_id)
+        if order.post_only and known and self._matching.crosses(order):
             return "invalid post-only order: order crosses book"
+        takeable = sum(size for _, size in self._matching.takeable(order))
         if order.time_in_force is TimeInForce.FOK and takeable < order.quantity:
             return "order couldn't be fully filled. FOK orders are fully filled or killed."
         if order.time_in_force is TimeInForce.FAK and not takeable:
             return "no orders found to match with FAK order."
-        return None
+        return self._books.means_refusal(order, market)
 
-    def _means_refusal(self, order: Order, market: Market) -> str | None:
-        need = worst_cost(order.side, order.price, order.quantity, market.fees, post_only=order.post_only)
-        have = self.account.free_cash if order.side is Side.BUY else self.account.free_shares(order.asset_id)
-        if need > have:
-            unit = "USDC" if order.side is Side.BUY else "shares"
-            return f"not enough balance: {display(need)} {unit} needed, {display(have)} free"
-        return None
-
-    # -- fills ----------------------------------------------------------------------------------------------------
-
-    def _fill_resting(self, matches: list[Match], at_ms: int) -> None:
+    def _fill_resting(self, matches: list[Match], now_ms: int) -> None:
         for match in matches:
             order = self.account.orders[match.order_id]
-            market = self._board.market_by_asset[order.asset_id]
-            self._fill(order, match, at_ms, market, is_maker=True)
+            self._fill(order, [match], max(now_ms, order.updated_ms), is_maker=True)
 
-    def _fill(self, order: Order, match: Match, at_ms: int, market: Market, *, is_maker: bool) -> Order:
-        buys = order.side is Side.BUY
-        self._turn += 1
-        fill = Fill(
-            trade_id=f"{order.order_id}-{order.matched}",
-            order_id=order.order_id,
-            condition_id=order.condition_id,
-            asset_id=order.asset_id,
-            side=order.side,
-            price=match.price,
-            quantity=match.quantity,
-            notional=(cost_rounded_up if buys else proceeds_rounded_down)(match.price, match.quantity),
-            fee=Usdc(0) if is_maker else taker_fee(match.price, match.quantity, market.fees),
-            is_maker=is_maker,
-            evidence=match.evidence,
-            at_ms=at_ms,
-            strategy=order.strategy,
-            note="fee schedule assumed" if market.fees_assumed and not is_maker else "",
-        )
-        before = order.state.value
-        after = shrink(order, fill, market.fees)
-        done = after.remaining < LOT
-        if done:
-            after = after.move(OrderCause.CLOSED_FILLED, at_ms)
+    def _fill(self, order: Order, matches: Sequence[Match], at_ms: int, *, is_maker: bool) -> Order:
+        market = self._board.market_by_asset[order.asset_id]
+        after = self._books.fill(order, matches, at_ms, market, is_maker=is_maker)
+        if after.state.final:
             self._matching.remove(order.order_id)
-        self.account.apply_order(after)
-        self.account.apply_fill(fill)
-        self._journal.fill(fill, after, before=before)
-        self._out += (Filled(fill, at_ms), OrderUpdated(after, at_ms))
         return after
 
-    def _resolve(self, event: MarketResolved, at_ms: int) -> None:
-        self._close_orders(event.condition_id, at_ms, "market resolved")
-        market = self._board.markets.get(event.condition_id)
-        if market is None or market.payouts is None:
-            return
-        for asset_id, payout in zip(market.asset_ids, market.payouts, strict=True):
-            if asset_id in self.account.positions:
-                self.account.apply_resolution(asset_id, payout)
-                self._journal.resolution(asset_id, payout, at_ms)
+    def _follow_listing(self, condition_id: ConditionId, at_ms: int) -> None:
+        """A listing may be the first that we hear of a market's end, above all after a restart."""
+        market = self._board.markets.get(condition_id)
+        if market is not None and market.state is not MarketState.OPEN:
+            self._end_market(condition_id, at_ms, f"market {market.state.value}")
 
-    def _close_orders(self, condition_id: ConditionId, at_ms: int, reason: str) -> None:
+    def _end_market(self, condition_id: ConditionId, now_ms: int, reason: str) -> None:
+        """Close what is open in a market, and pay out if its answer is known."""
         for order in [o for o in self.account.orders.values() if o.condition_id == condition_id]:
-            self._close(order, at_ms, reason)
+            self._close(order, max(now_ms, order.updated_ms), reason)
+        market = self._board.markets.get(condition_id)
+        if market is not None:
+            self._books.pay_out(market, now_ms)
 
     def _close(self, order: Order, at_ms: int, reason: str) -> Order:
         self._matching.remove(order.order_id)
-        if order.state is OrderState.SUBMITTED:  # it never arrived
-            return self._moved(order, OrderCause.REFUSED, at_ms, reason)
-        return self._moved(order, OrderCause.CLOSED_CANCELED, at_ms, reason)
-
-    def _moved(self, order: Order, cause: OrderCause, at_ms: int, reason: str = "") -> Order:
-        after = order.move(cause, at_ms, reason)
-        self.account.apply_order(after)
-        self._journal.order(after, before="" if order.state is OrderState.PREPARED else order.state.value)
-        self._out.append(OrderUpdated(after, at_ms))
-        return after
-
-
-def _highest_serial(db: Database) -> int:
-    row = db.run(
-        lambda connection: connection.execute(
-            "SELECT max(CAST(substr(order_id, 7) AS INTEGER)) FROM orders WHERE order_id LIKE 'paper-%'"
-        ).fetchone()
-    )
-    return int(row[0] or 0)
+        never_arrived = order.state is OrderState.SUBMITTED
+        return self._books.move(
+            order, OrderCause.REFUSED if never_arrived else OrderCause.CLOSED_CANCELED, at_ms, reason
+        )

@@ -7,7 +7,7 @@ new state are one piece of work and so one transaction. The journal's balances l
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from polymarket_agent.db import Database
@@ -112,23 +112,33 @@ class Journal:
         self._db.run(lambda connection: self._post(connection, "deposit:1", at_ms, for_deposit(amount)))
 
     def fill(self, fill: Fill, order: Order, *, before: str) -> None:
-        """Book a fill once: its row, its postings, and the order after it, in one transaction."""
+        """Book a fill once: its row, its postings, and the order after it, in one transaction. A copy changes nothing."""
+        self.fills([(fill, order, before)])
+
+    def fills(self, booked: Sequence[tuple[Fill, Order, str]]) -> None:
+        """Book what happened at one instant, all or none: fills with the order after each and its state before."""
 
         def work(connection: sqlite3.Connection) -> None:
-            _store_order(connection, order, self.run_id, before)
-            cursor = connection.execute(
-                "INSERT OR IGNORE INTO fills VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                (
-                    *(fill.trade_id, fill.order_id, fill.bucket, fill.condition_id, fill.asset_id, fill.side.value),
-                    *(fill.price, fill.quantity, fill.notional, fill.fee, int(fill.is_maker), fill.evidence.value),
-                    *(fill.note, fill.settlement.value, fill.strategy, fill.at_ms),
-                ),
-            )
-            if cursor.rowcount == 1:
-                entry = f"fill:{fill.trade_id}:{fill.order_id}:{fill.bucket}"
-                self._post(connection, entry, fill.at_ms, for_fill(fill, self._balances))
+            for fill, order, before in booked:
+                self._book(connection, fill, order, before)
 
         self._db.submit(work)
+
+    def _book(self, connection: sqlite3.Connection, fill: Fill, order: Order, before: str) -> None:
+        key = (fill.trade_id, fill.order_id, fill.bucket)
+        if connection.execute("SELECT 1 FROM fills WHERE (trade_id, order_id, bucket) = (?, ?, ?)", key).fetchone():
+            return  # a copy, perhaps a late one: the order has moved on since
+        _store_order(connection, order, self.run_id, before)
+        connection.execute(
+            "INSERT INTO fills VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                *(*key, fill.condition_id, fill.asset_id, fill.side.value),
+                *(fill.price, fill.quantity, fill.notional, fill.fee, int(fill.is_maker), fill.evidence.value),
+                *(fill.note, fill.settlement.value, fill.strategy, fill.at_ms),
+            ),
+        )
+        entry = f"fill:{fill.trade_id}:{fill.order_id}:{fill.bucket}"
+        self._post(connection, entry, fill.at_ms, for_fill(fill, self._balances))
 
     def resolution(self, asset_id: AssetId, payout: int, at_ms: int) -> None:
         """Book the payout of what is held of an asset."""

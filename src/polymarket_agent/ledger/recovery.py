@@ -13,7 +13,7 @@ from polymarket_agent.domain.order import Evidence, Fill, Order, OrderId, OrderS
 from polymarket_agent.domain.portfolio import Account
 from polymarket_agent.errors import LedgerError
 
-__all__ = ["Recovered", "recover"]
+__all__ = ["Recovered", "fill_of", "order_of", "recover"]
 
 
 _HOUR_MS = 3_600_000
@@ -24,7 +24,8 @@ class Recovered:
     """What the ledger knows.
 
     `account` is None in a new file; `recent_orders` are those of the last hour that it saw; `last_event_ms` is the
-    latest time of anything in it.
+    latest time of anything in it; `paper_orders` is the highest number that a paper order has; `held_fills` are the
+    fills of every asset that is still held, oldest first, so that strategies learn what is theirs.
     """
 
     account: Account | None = None
@@ -34,6 +35,8 @@ class Recovered:
     last_event_ms: int = 0
     last_equity: Usdc | None = None
     marks: dict[AssetId, tuple[Shares, Usdc]] = field(default_factory=dict)
+    paper_orders: int = 0
+    held_fills: list[Fill] = field(default_factory=list)
 
 
 def recover(db: Database) -> Recovered:
@@ -56,7 +59,11 @@ def recover(db: Database) -> Recovered:
 
 
 def _read(connection: sqlite3.Connection, found: Recovered) -> None:
+    _require_consistency(connection)
     found.account = _account(connection)
+    for row in connection.execute("SELECT * FROM fills ORDER BY at_ms, order_id, trade_id"):
+        if found.account is not None and row["asset_id"] in found.account.positions:
+            found.held_fills.append(fill_of(row))
     row = connection.execute("SELECT day, equity FROM day_opens ORDER BY day DESC LIMIT 1").fetchone()
     if row is not None:
         found.day, found.day_open = row["day"], Usdc(row["equity"])
@@ -72,6 +79,32 @@ def _read(connection: sqlite3.Connection, found: Recovered) -> None:
     found.last_equity = Usdc(row["equity"]) if row is not None else None
     for row in connection.execute("SELECT asset_id, good_quantity, good_value FROM marks"):
         found.marks[AssetId(row["asset_id"])] = (Shares(row["good_quantity"]), Usdc(row["good_value"]))
+    row = connection.execute(
+        "SELECT max(CAST(substr(order_id, 7) AS INTEGER)) AS last FROM orders WHERE order_id LIKE 'paper-%'"
+    ).fetchone()
+    found.paper_orders = row["last"] or 0
+
+
+def _require_consistency(connection: sqlite3.Connection) -> None:
+    """Compare rows that were written together; SQLite would not notice one that was changed or lost since."""
+    row = connection.execute(
+        "SELECT entry, unit, sum(amount) AS rest FROM postings GROUP BY entry, unit HAVING rest <> 0 LIMIT 1"
+    ).fetchone()
+    if row is not None:
+        raise LedgerError(f"the entry {row['entry']} does not balance: {row['rest']} micro-{row['unit']} too many")
+    row = connection.execute(
+        "SELECT orders.order_id, matched, coalesce(sum(fills.quantity), 0) AS filled FROM orders LEFT JOIN fills"
+        " ON fills.order_id = orders.order_id AND fills.settlement <> 'FAILED'"
+        " GROUP BY orders.order_id HAVING matched <> filled LIMIT 1"
+    ).fetchone()
+    if row is not None:
+        raise LedgerError(f"order {row['order_id']} says {row['matched']} are matched, its fills say {row['filled']}")
+    row = connection.execute(
+        "SELECT trade_id, order_id, bucket FROM fills WHERE settlement <> 'FAILED' AND"
+        " 'fill:' || trade_id || ':' || order_id || ':' || bucket NOT IN (SELECT entry FROM postings) LIMIT 1"
+    ).fetchone()
+    if row is not None:
+        raise LedgerError(f"the fill {row['trade_id']} of order {row['order_id']} has no postings")
 
 
 def _account(connection: sqlite3.Connection) -> Account | None:
@@ -95,7 +128,7 @@ def _account(connection: sqlite3.Connection) -> Account | None:
             asset_id, _, payout = rest.rpartition(":")
             account.apply_resolution(AssetId(asset_id), int(payout))
     for row in connection.execute(
-        "SELECT * FROM orders WHERE state NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'ABANDONED')"
+        "SELECT * FROM orders WHERE state NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'ABANDONED') ORDER BY rowid"
     ):
         account.apply_order(order_of(row))
     return account

@@ -94,8 +94,12 @@ class MarketView:
         return self._account.positions.get(asset_id)
 
     def free_shares(self, asset_id: AssetId) -> Shares:
-        """Return micro-shares held that no open sell is promised."""
+        """Return micro-shares held, by whichever strategy, that no open sell is promised."""
         return self._account.free_shares(asset_id)
+
+    def own_shares(self, asset_id: AssetId) -> Shares:
+        """Return micro-shares that this strategy bought and has not sold: what is its own to sell."""
+        return self._account.bought_by(self.strategy, asset_id)
 
     def open_orders(self, condition_id: ConditionId | None = None) -> list[Order]:
         """Return this strategy's live orders, of one market or of all."""

@@ -159,14 +159,15 @@ class MarketMaker:
 
     def _inventory(self, market: Market, view: MarketView) -> _Inventory:
         yes, no = market.asset_ids
-        positions = [view.position(asset_id) for asset_id in (yes, no)]
-        held_yes, held_no = (position.quantity if position is not None else 0 for position in positions)
+        # The account holds what other strategies bought too; that is not ours to sell.
+        held_yes, held_no = view.own_shares(yes), view.own_shares(no)
         # What our own resting sales are promised is ours to promise again: the new set replaces them.
-        ours = {yes: 0, no: 0}
+        promised = {yes: 0, no: 0}
         for order in view.open_orders(market.condition_id):
             if order.side is Side.SELL:
-                ours[order.asset_id] += order.remaining
-        return _Inventory(held_yes, held_no, view.free_shares(yes) + ours[yes], view.free_shares(no) + ours[no])
+                promised[order.asset_id] += order.remaining
+        sellable_yes, sellable_no = (view.free_shares(asset_id) + promised[asset_id] for asset_id in (yes, no))
+        return _Inventory(held_yes, held_no, min(held_yes, sellable_yes), min(held_no, sellable_no))
 
     def _bid_side(self, market: Market, tops: _Tops, inventory: _Inventory, reservation: int) -> Quote | None:
         tick_size = market.tick_size

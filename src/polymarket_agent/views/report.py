@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -11,14 +13,15 @@ from polymarket_agent.domain.money import MICRO, decimal_text
 from polymarket_agent.views.lists import positions
 from polymarket_agent.views.queries import balance, round_half_up, sums
 
-__all__ = ["report"]
+__all__ = ["report", "weaker"]
 
 
 def report(connection: sqlite3.Connection) -> dict[str, Any]:
     """Return what the ledger came to, with every sum that a reader can check.
 
-    The profit is split fill by fill: a share bought at p that is now worth w contributes w - p less its fee, a
-    share sold the reverse. The parts add up to the whole; what integer rounding leaves is its own line.
+    The profit is split share by share: what a share brought, or is worth now, less what it cost with fees, the
+    oldest share sold first. It counts for the strategy that bought it, and under the weaker evidence of the two
+    fills. The parts add up to the whole; what integer rounding leaves is its own line.
     """
     deposits, cash = -balance(connection, "deposits"), balance(connection, "cash")
     fees, realised = balance(connection, "fees"), -balance(connection, "realised")
@@ -27,7 +30,7 @@ def report(connection: sqlite3.Connection) -> dict[str, Any]:
     value = sum(row["value"] for row in marks.values())
     equity = cash + value
     point = connection.execute("SELECT equity FROM equity ORDER BY at_ms DESC LIMIT 1").fetchone()
-    by_evidence, by_strategy, by_role, total = _attribution(connection, marks)
+    by_evidence, by_strategy, total = _attribution(connection, marks)
     pnl = equity - deposits
     checks = {
         "cash = deposits + realised - fees - cost of open positions": cash == deposits + realised - fees - cost,
@@ -49,7 +52,6 @@ def report(connection: sqlite3.Connection) -> dict[str, Any]:
         "drawdown_usdc": decimal_text(_drawdown(connection)),
         "by_evidence": by_evidence,
         "by_strategy": by_strategy,
-        "by_role": by_role,
         "rounding_usdc": decimal_text(pnl - total),
         "orders_by_state": _counts(connection, "SELECT state, count(*) FROM orders GROUP BY state"),
         "closing_reasons": _counts(
@@ -67,38 +69,99 @@ def report(connection: sqlite3.Connection) -> dict[str, Any]:
 
 def _attribution(
     connection: sqlite3.Connection, marks: dict[str, sqlite3.Row]
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], int]:
-    """Split the profit by evidence, strategy and role, and return the sum of the parts in micro-USDC."""
-    worth: dict[str, Fraction] = {}
-    for asset_id, row in marks.items():
-        worth[asset_id] = Fraction(row["value"], row["quantity"])
+) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """_Split the profit by evidence and by strategy, and return the sum of the parts in micro-USDC."""
+    worth = {asset_id: Fraction(row["value"], row["quantity"]) for asset_id, row in marks.items()}
     for row in connection.execute("SELECT * FROM markets WHERE state = 'resolved'"):
         worth[row["first_asset"]] = Fraction(row["first_payout"], MICRO)
         worth[row["second_asset"]] = Fraction(row["second_payout"], MICRO)
-    splits: tuple[dict[str, list[Any]], ...] = tuple(defaultdict(lambda: [0, 0, 0, 0, Fraction(0)]) for _ in range(3))
-    total = Fraction(0)
-    for row in connection.execute("SELECT * FROM fills"):
-        final = row["quantity"] * worth.get(row["asset_id"], Fraction(0))
-        flow = final - row["notional"] if row["side"] == "BUY" else row["notional"] - final
-        part = flow - row["fee"]
-        total += part
-        names = (row["evidence"], row["strategy"], "maker" if row["is_maker"] else "taker")
-        for split, name in zip(splits, names, strict=True):
-            for index, amount in enumerate((1, row["quantity"], row["notional"], row["fee"], part)):
-                split[name][index] += amount
-    plain = [{name: _plain_split(split[name]) for name in sorted(split)} for split in splits]
-    return plain[0], plain[1], plain[2], round_half_up(total)
+    evidence, strategy = _Split(), _Split()
+    lots: dict[str, list[_Lot]] = defaultdict(list)
+    for row in connection.execute(_FILLS_IN_ORDER):
+        evidence.count(row["evidence"], row)
+        strategy.count(row["strategy"], row)
+        if row["side"] == "BUY":
+            unit = Fraction(row["notional"] + row["fee"], row["quantity"])
+            lots[row["asset_id"]].append(_Lot(row["quantity"], unit, row["evidence"], row["strategy"]))
+        else:
+            unit = Fraction(row["notional"] - row["fee"], row["quantity"])
+            for lot, quantity in _sold_from(lots[row["asset_id"]], row["strategy"], row["quantity"]):
+                part = quantity * (unit - lot.unit_cost)
+                evidence.add(weaker(lot.evidence, row["evidence"]), part)
+                strategy.add(lot.strategy, part)
+    for asset_id, left in lots.items():
+        for lot in left:
+            part = lot.quantity * (worth.get(asset_id, Fraction(0)) - lot.unit_cost)
+            evidence.add(lot.evidence, part)
+            strategy.add(lot.strategy, part)
+    return evidence.plain(), strategy.plain(), round_half_up(sum(evidence.profit.values(), Fraction(0)))
 
 
-def _plain_split(values: list[Any]) -> dict[str, Any]:
-    count, quantity, notional, fee, part = values
-    return {
-        "fills": count,
-        "shares": decimal_text(quantity),
-        "notional_usdc": decimal_text(notional),
-        "fees_usdc": decimal_text(fee),
-        "pnl_usdc": decimal_text(round_half_up(part)),
-    }
+# Fills in the order in which they were booked.
+_FILLS_IN_ORDER = """
+    SELECT f.* FROM fills f JOIN postings p
+    ON p.entry = 'fill:' || f.trade_id || ':' || f.order_id || ':' || f.bucket AND p.account = 'cash'
+    ORDER BY p.posting_id
+"""
+
+
+@dataclass(slots=True)
+class _Lot:
+    """Shares bought in one fill and not sold yet, at what a share cost with its fee."""
+
+    quantity: int
+    unit_cost: Fraction
+    evidence: str
+    strategy: str
+
+
+def _sold_from(lots: list[_Lot], strategy: str, quantity: int) -> Iterator[tuple[_Lot, int]]:
+    """Take `quantity` from a strategy's own lots, oldest first, then from others'; yields what each lot gave."""
+    for lot in sorted(lots, key=lambda lot: lot.strategy != strategy):
+        taken = min(quantity, lot.quantity)
+        lot.quantity -= taken
+        quantity -= taken
+        if taken:
+            yield lot, taken
+    lots[:] = [lot for lot in lots if lot.quantity]
+
+
+def weaker(one: str, other: str) -> str:
+    """Return the evidence that is easier to doubt: a round trip is worth no more than the worse of its two fills."""
+    return max(one, other, key=_DOUBT.index)
+
+
+_DOUBT = ("venue", "displayed", "traded_through", "queue", "book_through", "assumed")
+
+
+@dataclass(slots=True)
+class _Split:
+    """Fills counted, and profit added up, by name."""
+
+    counts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
+    profit: dict[str, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
+
+    def count(self, name: str, row: sqlite3.Row) -> None:
+        """Count a fill under its own name."""
+        for index, amount in enumerate((1, row["quantity"], row["notional"], row["fee"])):
+            self.counts[name][index] += amount
+
+    def add(self, name: str, part: Fraction) -> None:
+        """Add a part of the profit, in micro-USDC."""
+        self.profit[name] += part
+
+    def plain(self) -> dict[str, Any]:
+        """Return decimal text by name."""
+        return {
+            name: {
+                "fills": self.counts[name][0],
+                "shares": decimal_text(self.counts[name][1]),
+                "notional_usdc": decimal_text(self.counts[name][2]),
+                "fees_usdc": decimal_text(self.counts[name][3]),
+                "pnl_usdc": decimal_text(round_half_up(self.profit[name])),
+            }
+            for name in sorted({*self.counts, *self.profit})
+        }
 
 
 def _drawdown(connection: sqlite3.Connection) -> int:

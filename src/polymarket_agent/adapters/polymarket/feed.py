@@ -14,7 +14,6 @@ from random import Random, SystemRandom
 import aiohttp
 import structlog
 
-from polymarket_agent import __version__
 from polymarket_agent.adapters.polymarket.connection import BookSource, Connection, FeedPolicy
 from polymarket_agent.adapters.polymarket.outbox import Outbox
 from polymarket_agent.adapters.polymarket.parse import MarketChannelParser
@@ -23,6 +22,7 @@ from polymarket_agent.domain.events import BookSnapshot, Event, GroupListed, Mar
 from polymarket_agent.domain.market import AssetId, Market, MarketGroup
 from polymarket_agent.errors import VenueError
 from polymarket_agent.ports import Clock, MarketData
+from polymarket_agent.version import __version__
 
 __all__ = ["MARKET_WS_URL", "PolymarketFeed"]
 

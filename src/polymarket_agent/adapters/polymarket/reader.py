@@ -12,9 +12,9 @@ import aiohttp
 import msgspec
 import stamina
 
-from polymarket_agent import __version__
 from polymarket_agent.adapters.polymarket.wire import excerpt_of
 from polymarket_agent.errors import RateLimitedError, VenueDataError, VenueError, VenueUnavailableError
+from polymarket_agent.version import __version__
 
 __all__ = ["HttpReader", "NotFoundError", "ReadPolicy"]
 
