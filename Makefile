@@ -51,7 +51,7 @@ ratchet: $(DEV) ## Lower the recorded length exceptions to what the tree has now
 
 lock: ## Resolve requirements/*.txt anew from pyproject.toml (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=/where/it/is" >&2; exit 1; }
-	$(LOCK) pyproject.toml --extra data --group build --output-file requirements/base.txt
+	$(LOCK) pyproject.toml --extra data --extra sandbox --group build --output-file requirements/base.txt
 	$(LOCK) --group dev --constraint requirements/base.txt --output-file requirements/dev.txt
 
 # No --upgrade: what is pinned stays while pyproject.toml allows it. `make lock UPGRADE=--upgrade` takes the newest.

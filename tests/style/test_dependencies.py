@@ -7,8 +7,8 @@ import pytest
 from tests.style.source import REPOSITORY
 
 PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
-BASE = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["data"]]
-BASE += PROJECT["dependency-groups"]["build"]
+BASE = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["build"]]
+BASE += [each for extra in ("data", "sandbox") for each in PROJECT["project"]["optional-dependencies"][extra]]
 DEV = PROJECT["dependency-groups"]["dev"]
 
 

@@ -1,0 +1,1 @@
+"""Tests. A package, because other distributions install a top-level `tests` of their own."""
