@@ -14,7 +14,7 @@ DEV := $(VENV)/.dev-installed
 
 # The demo starts from an empty ledger each time.
 DEMO_DB := runs/demo.db
-DEMO_RUN := $(AGENT) run --config examples/demo.yaml --feed demo --speed 60
+DEMO_RUN := $(AGENT) run --config examples/demo.yaml --feed sandbox --speed 5 --for 30
 DEMO_REPORT := $(AGENT) report --config examples/demo.yaml
 BENCH := $(BIN)/python -m benchmarks
 TEST_WORKERS := 2
@@ -25,13 +25,13 @@ TEST_WORKERS := 2
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: $(BASE) ## Trade the built-in scenario on paper, offline, and print the report
+demo: $(BASE) ## Start the local exchange, trade on it on paper for half a minute, and print the report
 	@rm -f $(DEMO_DB) $(DEMO_DB)-wal $(DEMO_DB)-shm
 	$(DEMO_RUN)
 	$(DEMO_REPORT)
 
 test: lint ## Run every check that CI runs: lint, then the tests
-	$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS)
+	$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile
 
 lint: $(DEV) ## Check style, format, types and import contracts
 	$(BIN)/ruff check

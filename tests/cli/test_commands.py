@@ -227,3 +227,15 @@ def test_help_names_every_command() -> None:
     ):
         assert word in text
     assert "Exit codes" in text
+
+
+def test_the_agent_trades_on_the_local_exchange_over_real_sockets(folder: Path) -> None:
+    """`--feed sandbox` starts an exchange of its own, hears its markets, books all that happens, and leaves nothing."""
+    words = ("run", "-c", "agent.yaml", "--feed", "sandbox", "--speed", "5", "--for", "4", "--json")
+    summary = json.loads(call(*words).stdout)
+    assert (summary["ended"], summary["feed"]) == ("stopped", "polymarket")
+    assert summary["events"]["by_type"]["MarketListed"] >= 5
+    assert summary["events"]["by_type"]["BookDelta"] > 50
+    report = json.loads(call("report", "--json").stdout)
+    assert report["equity_usdc"] == summary["equity_usdc"]
+    assert all(report["checks"].values())

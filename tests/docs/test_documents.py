@@ -37,9 +37,10 @@ def test_make_targets_of_the_readme_exist() -> None:
     assert set(re.findall(r"`?\bmake ([a-z]+)", (ROOT / "README.md").read_text())) <= targets
 
 
-def test_the_example_config_is_good() -> None:
-    """examples/demo.yaml is understood, and its strategies can be built."""
-    config = load_config(ROOT / "examples/demo.yaml")
+@pytest.mark.parametrize("name", ["demo.yaml", "scenario.yaml"])
+def test_the_example_configs_are_good(name: str) -> None:
+    """The configs of examples/ are understood, and their strategies can be built."""
+    config = load_config(ROOT / "examples" / name)
     for strategy in config.strategies:
         build(strategy.kind, strategy.params, name=strategy.label)
 

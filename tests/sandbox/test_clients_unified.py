@@ -201,13 +201,14 @@ def test_approvals_are_given_anew(client: Any, sandbox: Sandbox) -> None:
     assert client.get_trading_approvals_state().is_fully_approved
 
 
-def test_keys_notifications_and_flags(client: Any) -> None:
-    """The reads around an account answer."""
+def test_keys_notifications_and_flags(client: Any, token: str) -> None:
+    """The reads around an account answer; a cancellation is notified until the notice is dropped."""
+    client.place_limit_order(token_id=token, side="BUY", price=0.05, size=10)
+    client.cancel_all()
     assert client.credentials.key in client.fetch_api_keys()
     assert client.get_closed_only_mode() is False
     assert client.get_order_scoring(order_id="0x" + "ab" * 32) is False
-    notes = client.get_notifications()
-    assert notes
+    notes = until(client.get_notifications)
     client.drop_notifications(ids=[notes[0].id])
     assert len(client.get_notifications()) == len(notes) - 1
 

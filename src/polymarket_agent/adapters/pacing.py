@@ -47,13 +47,14 @@ class PacedFeed:
 class TickingFeed:
     """Adds a `Timer` whenever a live feed was silent for `every_ms`, so that arrivals and expiries are on time.
 
-    These timers carry no `received_ms`: they are no sign of life of the venue.
+    These timers carry no `received_ms`: they are no sign of life of the venue. A `reader` is closed with the feed.
     """
 
     replayed = False
 
-    def __init__(self, feed: EventFeed, clock: Clock, *, every_ms: int = 200) -> None:
+    def __init__(self, feed: EventFeed, clock: Clock, *, every_ms: int = 200, reader: MarketData | None = None) -> None:
         self._feed = feed
+        self._reader = reader
         self._clock = clock
         self._every_s = every_ms / 1_000
         self.name = feed.name
@@ -86,8 +87,10 @@ class TickingFeed:
                 await close()
 
     async def aclose(self) -> None:
-        """Close the feed."""
+        """Close the feed, and the reader that fetches books for it."""
         await self._feed.aclose()
+        if self._reader is not None:
+            await self._reader.aclose()
 
 
 class SnapshotFeed:

@@ -48,7 +48,8 @@ def register(app: typer.Typer) -> None:
 def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     config: ConfigOption = None,
     feed: Annotated[
-        str | None, typer.Option("--feed", help="`demo`, or the path of a recording; else the live market data.")
+        str | None,
+        typer.Option("--feed", help="`sandbox`, `demo`, or the path of a recording; else the live market data."),
     ] = None,
     speed: Annotated[
         float | None, typer.Option(help="Replay speed: 1 is real time; absent is as fast as it goes.")
@@ -76,10 +77,17 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     path = _ledger_for(settings, db, feed)
 
     async def work() -> dict[str, Any]:
+        if feed == "sandbox":
+            from polymarket_agent.cli.local_exchange import LocalExchange
+
+            async with LocalExchange(speed=replay_speed or 1.0) as exchange:
+                local = exchange.configured(settings)
+                source = await _live_feed(local)
+                return await _trade(local, path, source, speed=replay_speed, stop_after=stop_after, quiet=as_json)
         source = await _live_feed(settings) if feed is None else _replay_feed(feed, markets, replay_speed)
         return await _trade(settings, path, source, speed=replay_speed, stop_after=stop_after, quiet=as_json)
 
-    if feed is not None:
+    if feed not in (None, "sandbox"):
         gc.set_threshold(100_000, 50, 100)  # a replay builds millions of events without cycles
     summary = asyncio.run(work())
     summary["ledger"] = str(path)
@@ -227,7 +235,7 @@ async def _live_feed(settings: Config) -> EventFeed:
         from polymarket_agent.adapters.polymarket.feed import PolymarketFeed
 
         source = PolymarketFeed(found, clock=clock, data=data, groups=groups, url=settings.feed.market_ws_url)
-    return TickingFeed(source, clock)
+    return TickingFeed(source, clock, reader=data)
 
 
 async def _tick(settings: Config, path: Path) -> dict[str, Any]:

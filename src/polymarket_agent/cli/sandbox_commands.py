@@ -16,7 +16,7 @@ from polymarket_agent.cli.common import command
 from polymarket_agent.errors import UsageError
 
 if TYPE_CHECKING:
-    from polymarket_agent.sandbox.server import Sandbox
+    from polymarket_agent.sandbox.server import MakeActors, Sandbox
 
 __all__ = ["register"]
 
@@ -30,11 +30,14 @@ def register(app: typer.Typer) -> None:
 
 
 @command
-def sandbox(
+def sandbox(  # noqa: PLR0913, PLR0917 - one parameter an option
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1; 0 takes any that is free.")] = 0,
     seed: Annotated[int, typer.Option(help="Of markets, crowd, keys and dice.")] = 1,
     scenario: Annotated[str, typer.Option(help="default, quiet, fast or one.")] = "default",
     faults: Annotated[Path | None, typer.Option("--faults", help="A plan of what goes wrong, YAML or JSON.")] = None,
+    recording: Annotated[
+        Path | None, typer.Option("--recording", help="Books follow this recording instead of a scenario.")
+    ] = None,
     speed: Annotated[float, typer.Option(help="How fast the venue's time runs against the wall's.")] = 1.0,
     host: Annotated[str, typer.Option(hidden=True, help="Only 127.0.0.1 is taken.")] = "127.0.0.1",
     stop_after: Annotated[float | None, typer.Option("--for", min=0.1, help="Stop after this many seconds.")] = None,
@@ -57,8 +60,20 @@ def sandbox(
         ) from error
     log.configure("warning")
     plan = None if faults is None else FaultPlan.load(faults)
-    made = Sandbox(seed=seed, scenario=scenario, port=port, speed=speed, plan=plan, host=host)
+    actors = None if recording is None else _recorded(recording)
+    made = Sandbox(seed=seed, scenario=scenario, port=port, speed=speed, plan=plan, host=host, actors=actors)
     asyncio.run(_serve(made, stop_after=stop_after, as_json=as_json))
+
+
+def _recorded(path: Path) -> MakeActors:
+    """Return what makes the one actor that plays a recording into the books."""
+    from itertools import chain
+
+    from polymarket_agent.adapters.recordings import open_recording
+    from polymarket_agent.sandbox.recorded import RecordedBooks
+
+    events = chain.from_iterable(open_recording(path).feed().chunks())
+    return lambda start_ms: [RecordedBooks(events, start_ms=start_ms)]
 
 
 async def _serve(made: Sandbox, *, stop_after: float | None, as_json: bool) -> None:

@@ -146,13 +146,18 @@ class Boundary:
             case "replace":
                 return web.Response(status=fault.answer.status, text=fault.answer.body, headers=fault.answer.headers)
             case "fill_first":
-                order_id = context.get("order_id")
+                order_id = context.get("order_id") or self._oldest_order(context.get("owner"))
                 if isinstance(order_id, str):
                     self._venue.injector.fill_first(self._venue.exchange, order_id, self._venue.now_ms())
                     self._venue.publish()
             case _:
                 pass
         return None
+
+    def _oldest_order(self, owner: object) -> str | None:
+        """Return an order that a cancellation of all would cancel."""
+        orders = self._venue.exchange.open_orders(owner) if isinstance(owner, str) else []
+        return orders[0].order_id if orders else None
 
     async def _after(
         self, point: str, request: web.Request, response: web.Response, context: dict[str, Any]

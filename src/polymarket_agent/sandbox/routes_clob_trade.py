@@ -64,9 +64,9 @@ def place(venue: Venue, credentials: Credentials, request: OrderRequest | Refuse
         return verified
     if market is None:
         return _NO_BOOK
-    if venue.faulty:
-        target = Target(credentials.api_key, verified.wallet, credentials.address, verified.signature_type)
-        venue.injector.know(target)
+    # Known even while nothing is planned: a rule may come later by the operator's hand.
+    target = Target(credentials.api_key, verified.wallet, credentials.address, verified.signature_type)
+    venue.injector.know(target)
     return venue.exchange.place(
         OrderEntry(
             order_id=verified.order_id,

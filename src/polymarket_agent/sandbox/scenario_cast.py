@@ -45,6 +45,7 @@ def full_cast(casting: Casting, factor: float) -> tuple[list[Listing], list[Mark
         (700, "close", draw, None),
         (705, "propose", draw, _HALF),
         (720, "resolve", draw, _HALF),
+        (300, "start_game", sports, None),  # resting orders of a sports market are cancelled then
         (3_000, "close", sports, None),
         (3_030, "propose", sports, _YES),
         (3_060, "resolve", sports, _YES),

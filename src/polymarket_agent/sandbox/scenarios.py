@@ -41,6 +41,7 @@ class ActionKind(Enum):
     DISPUTE = "dispute"
     RESOLVE = "resolve"
     TICK_SIZE = "tick_size"
+    START_GAME = "start_game"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +157,8 @@ def perform(action: Action, exchange: Exchange, now_ms: int) -> None:
             exchange.resolve(condition_id, payouts, now_ms)
         case Action(kind=ActionKind.TICK_SIZE, condition_id=str() as condition_id, tick_size=int() as tick_size):
             exchange.set_tick_size(condition_id, tick_size, now_ms)
+        case Action(kind=ActionKind.START_GAME, condition_id=str() as condition_id):
+            exchange.start_game(condition_id, now_ms)
         case _:
             raise AssertionError(f"an action without what it needs: {action}")
 
