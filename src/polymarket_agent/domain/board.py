@@ -71,22 +71,18 @@ class Board:
 
     def apply(self, event: Event) -> None:
         """Take in one event. Events about assets that no listed market has are ignored."""
-        if type(event) is BookDelta:  # nineteen of twenty messages
-            self._apply_delta(event)
+        if type(event) is BookDelta:  # nineteen of twenty messages; in place, because a call more is felt here
+            books, at_ms = self.books, event.at_ms
+            for asset_id, is_bid, price, size in event.changes:
+                book = books.get(asset_id)
+                if book is not None and book.ready:
+                    book.update(is_bid, price, size)
+                    if at_ms > book.at_ms:
+                        book.at_ms = at_ms
             return
         handler = self._handlers.get(type(event))
         if handler is not None:
             handler(event)
-
-    def _apply_delta(self, event: BookDelta) -> None:
-        books = self.books
-        at_ms = event.at_ms
-        for asset_id, is_bid, price, size in event.changes:
-            book = books.get(asset_id)
-            if book is not None and book.ready:
-                book.update(is_bid, price, size)
-                if at_ms > book.at_ms:
-                    book.at_ms = at_ms
 
     def _apply_snapshot(self, event: BookSnapshot) -> None:
         book = self.books.get(event.asset_id)
