@@ -3,7 +3,7 @@
 Keys follow from (seed, address, nonce) and nothing else, so a sandbox with the same seed knows a client's stored
 credentials again once it has created or derived them.
 
-Additive to INTERFACES.md:
+What others use of it:
 - `check_l1` returns the checksummed address; `l1_nonce(headers)` reads the nonce, valid after it;
 - `check_l2` returns the `Credentials` that sent the request; `.address` is the key's own address, never its wallet;
 - `signed_path(raw_path)` is what L2 covers (no query, no /clob prefix); `check_l2` applies it itself, so the raw path of

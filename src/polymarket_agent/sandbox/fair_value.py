@@ -11,6 +11,7 @@ a grid of `STEP_MS`; only the last `_WINDOW` of them are kept.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_right
 from random import Random
@@ -37,7 +38,7 @@ class FairPath(Protocol):
         """Return micro-USDC a share."""
 
 
-class _Steps:
+class _Steps(ABC):
     """Values on the grid, made one after the other when first asked for."""
 
     __slots__ = ("_base", "_start_ms", "_values")
@@ -65,8 +66,9 @@ class _Steps:
         """Return the fair price in micro-USDC."""
         return _inside(self.value((now_ms - self._start_ms) // STEP_MS))
 
+    @abstractmethod
     def _made(self, step: int) -> float:
-        raise NotImplementedError
+        """Return the value of the next step; called once for each, in order."""
 
 
 class Score(_Steps):

@@ -4,7 +4,7 @@
 key, version, signature, maker. What needs the body around the order (owner, order type) or a market (tick, size) is
 checked elsewhere.
 
-Additive to INTERFACES.md:
+What others use of it:
 - `verify_order` also takes `key_address` (the address behind the api key; None leaves the signer rule out), `sessions`
   ((session key, deposit wallet) pairs that are authorised) and `eoa_allowed` (False refuses plain EOAs as production
   does for new users);

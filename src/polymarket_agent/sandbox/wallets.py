@@ -1,6 +1,6 @@
 """Wallets of a key, and keys that sign: addresses by CREATE2, orders and L1 headers as the official clients make them.
 
-Additive to INTERFACES.md: `Wallet` holds a throwaway key for tests, the crowd and the example accounts;
+`Wallet` holds a throwaway key for tests, the crowd and the example accounts;
 `wallets_of` is remembered for 65,536 keys. Factories, beacon and init codes are the public contracts of chain 137.
 
 Source: ../shared/spec/polymarket-wire.md, sections 3.1 and 3.4; addresses of its test key are reproduced in tests.
