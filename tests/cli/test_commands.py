@@ -239,3 +239,30 @@ def test_the_agent_trades_on_the_local_exchange_over_real_sockets(folder: Path) 
     report = json.loads(call("report", "--json").stdout)
     assert report["equity_usdc"] == summary["equity_usdc"]
     assert all(report["checks"].values())
+
+
+def test_the_local_exchange_dies_with_its_agent(folder: Path) -> None:
+    """An agent that is killed outright leaves no exchange behind."""
+    process = _agent(folder, "run", "-c", "agent.yaml", "--feed", "sandbox", "--db", "a.db", "--json")
+    _wait_for(lambda: _samples(folder / "a.db") > 0, process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    exchanges = [int(each) for each in children.read_text().split()] if children.exists() else []
+    process.kill()
+    process.communicate(timeout=30)
+    if not exchanges:
+        pytest.skip("this system does not tell the children of a process")
+    deadline = time.monotonic() + 20
+    while any(_is_alive(exchange) for exchange in exchanges):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -30,13 +30,25 @@ class LocalExchange:
     """
 
     def __init__(self, *, seed: int = 1, speed: float = 1.0, scenario: str = "fast") -> None:
-        self._words = ["--json", "--port", "0", "--seed", str(seed), "--speed", str(speed), "--scenario", scenario]
+        self._words = [
+            "--json",
+            "--until-eof",
+            "--port",
+            "0",
+            "--seed",
+            str(seed),
+            "--speed",
+            str(speed),
+            "--scenario",
+            scenario,
+        ]
         self._process: asyncio.subprocess.Process | None = None
         self.urls: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", "from polymarket_agent.cli import main; main()", "sandbox", *self._words),
+            stdin=asyncio.subprocess.PIPE,  # never written to: it ends when this process does, and the exchange with it
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             limit=_FIRST_LINE_BYTES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -41,6 +42,9 @@ def sandbox(  # noqa: PLR0913, PLR0917 - one parameter an option
     speed: Annotated[float, typer.Option(help="How fast the venue's time runs against the wall's.")] = 1.0,
     host: Annotated[str, typer.Option(hidden=True, help="Only 127.0.0.1 is taken.")] = "127.0.0.1",
     stop_after: Annotated[float | None, typer.Option("--for", min=0.1, help="Stop after this many seconds.")] = None,
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", help="Stop when standard input ends, as its owner died.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one line that says how to connect, and then nothing.")
     ] = False,
@@ -62,7 +66,19 @@ def sandbox(  # noqa: PLR0913, PLR0917 - one parameter an option
     plan = None if faults is None else FaultPlan.load(faults)
     actors = None if recording is None else _recorded(recording)
     made = Sandbox(seed=seed, scenario=scenario, port=port, speed=speed, plan=plan, host=host, actors=actors)
-    asyncio.run(_serve(made, stop_after=stop_after, as_json=as_json))
+    asyncio.run(_serve(made, stop_after=stop_after, until_eof=until_eof, as_json=as_json))
+
+
+def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
+    """End with whoever holds the other end of standard input, however that one ended."""
+    number = sys.stdin.fileno()
+
+    def read() -> None:
+        if not os.read(number, 4096):
+            loop.remove_reader(number)
+            stopped.set()
+
+    loop.add_reader(number, read)
 
 
 def _recorded(path: Path) -> MakeActors:
@@ -76,12 +92,14 @@ def _recorded(path: Path) -> MakeActors:
     return lambda start_ms: [RecordedBooks(events, start_ms=start_ms)]
 
 
-async def _serve(made: Sandbox, *, stop_after: float | None, as_json: bool) -> None:
+async def _serve(made: Sandbox, *, stop_after: float | None, until_eof: bool, as_json: bool) -> None:
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     if stop_after is not None:
         loop.call_later(stop_after, stopped.set)
+    if until_eof:
+        _stop_at_end_of_input(loop, stopped)
     async with made:
         if as_json:
             typer.echo(json.dumps(made.connection()))
