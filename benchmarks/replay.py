@@ -106,6 +106,17 @@ class Watcher:
         return ()
 
 
+class Listener:
+    """Is asked after every change of a book and every trade, and does nothing: what NautilusTrader's strategy does here."""
+
+    name = "listener"
+    wakes = Wakes(book=True, trades=True)
+
+    def on_event(self, event: Event, view: MarketView) -> Sequence[Wish]:
+        del event, view
+        return ()
+
+
 class Taker:
     """Takes five shares of one market, one order per thousand trades seen it is asked about."""
 
@@ -230,6 +241,7 @@ def main() -> None:
             "dicts": dicts,
             "books only": board_only,
             "agent, watcher": lambda tape: agent(tape, Watcher()),
+            "agent, listener": lambda tape: agent(tape, Listener()),
             "agent, taker": lambda tape: agent(tape, Taker()),
             "agent, maker": lambda tape: agent(tape, Maker()),
         }
