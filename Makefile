@@ -12,10 +12,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 BASE := $(VENV)/.base-installed
 DEV := $(VENV)/.dev-installed
 
-# The demo starts from an empty ledger each time.
-DEMO_DB := runs/demo.db
-DEMO_RUN := $(AGENT) run --config examples/demo.yaml --feed sandbox --speed 5 --for 30
-DEMO_REPORT := $(AGENT) report --config examples/demo.yaml
+DEMO := $(AGENT) demo
 BENCH := $(BIN)/python -m benchmarks
 TEST_WORKERS := 2
 
@@ -25,10 +22,8 @@ TEST_WORKERS := 2
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: $(BASE) ## Start the local exchange, trade on it on paper for half a minute, and print the report
-	@rm -f $(DEMO_DB) $(DEMO_DB)-wal $(DEMO_DB)-shm
-	$(DEMO_RUN)
-	$(DEMO_REPORT)
+demo: $(BASE) ## Trade live on a local exchange, through faults and a kill -9, and compare the books
+	$(DEMO)
 
 test: lint ## Run every check that CI runs: lint, then the tests
 	$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile
@@ -51,7 +46,7 @@ ratchet: $(DEV) ## Lower the recorded length exceptions to what the tree has now
 
 lock: ## Resolve requirements/*.txt anew from pyproject.toml (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=/where/it/is" >&2; exit 1; }
-	$(LOCK) pyproject.toml --extra data --extra sandbox --group build --output-file requirements/base.txt
+	$(LOCK) pyproject.toml --extra data --extra sandbox --extra live --group build --output-file requirements/base.txt
 	$(LOCK) --group dev --constraint requirements/base.txt --output-file requirements/dev.txt
 
 # No --upgrade: what is pinned stays while pyproject.toml allows it. `make lock UPGRADE=--upgrade` takes the newest.

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("frame_to_book", "replay", "sandbox")
+BENCHMARKS = ("frame_to_book", "replay", "sandbox", "signing", "tick_to_wire")
 
 
 def main() -> int:

@@ -162,7 +162,8 @@ def agent(events: Sequence[Event], strategy: object) -> float:
     """Return seconds for the whole agent over a tape; the ledger is in memory."""
     limits = RiskConfig.model_validate(
         {"max_position_size": "1000000", "max_daily_loss": "1000000", "max_open_orders": "1000",
-         "entries_per_minute": "600", "entries_per_hour": "3600", "max_orders_per_side": "50"}
+         "entries_per_minute": "600", "entries_per_hour": "3600", "max_orders_per_side": "50", "max_markets": "1000",
+         "orders_per_second": "40", "order_burst": "60", "orders_per_minute": "2400"}
     )  # fmt: skip
     config = Config(risk=limits, sizing=SizingConfig.model_validate({"fixed_size": "5"}))
     with Database(":memory:") as db, Orchestrator(config, db, TapeFeed(events), strategies=[strategy]) as run:  # type: ignore[list-item]

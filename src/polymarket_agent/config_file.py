@@ -94,7 +94,9 @@ def parse_config(text: str, *, source: str, environ: Mapping[str, str] | None = 
     try:
         return Config.model_validate(_with_typed_params(tree))
     except ValidationError as error:
-        lines = [_explain(each, tree, source, named) for each in error.errors()]
+        # A limit that follows from another one has no error of its own when that one is wrong.
+        wrong = [each for each in error.errors() if each["type"] != "default_factory_not_called"]
+        lines = [_explain(each, tree, source, named) for each in wrong]
         raise ConfigError("; ".join(lines)) from None
 
 

@@ -10,11 +10,12 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from polymarket_agent.db_file import FileLock, create_private, prepare, require_ours
 from polymarket_agent.db_schema import APPLICATION_ID, MIGRATIONS
@@ -23,9 +24,11 @@ from polymarket_agent.errors import DatabaseError
 __all__ = ["Database", "open_for_reading"]
 
 Work = Callable[[sqlite3.Connection], Any]
+T = TypeVar("T")
 
 _MAX_GROUP = 2_000
 _QUEUE_SIZE = 20_000
+_FULL_S = 0.002
 _BUSY_S = 5.0
 _OLDEST_SQLITE = (3, 37, 0)
 
@@ -47,7 +50,7 @@ class Database:
         self._closed = False
         self._closing = threading.Lock()  # between "is it open?" and "into the queue" nobody may close
         self._failure: BaseException | None = None
-        self._work: queue.Queue[tuple[Work, Future[Any] | None] | None] = queue.Queue(_QUEUE_SIZE)
+        self._work: queue.SimpleQueue[tuple[Work, Future[Any] | None] | None] = queue.SimpleQueue()
         if not self._in_memory:
             if not self.path.parent.is_dir():
                 raise DatabaseError(f"the folder {self.path.parent} of the database does not exist; make it first")
@@ -89,16 +92,27 @@ class Database:
         Raises:
             DatabaseError: as `submit`, or SQLite refused the work; that alone does not end the writer.
         """
-        done: Future[Any] = Future()
+        return self.commit(work).result()
+
+    def commit(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Do work in the writer without waiting; the future ends when it is on disk.
+
+        It gets what the work returns or raises (a DatabaseError for one of SQLite's). Work that raises is undone
+        alone; whatever else is committed with it stays.
+
+        Raises:
+            DatabaseError: as `submit`.
+        """
+        done: Future[T] = Future()
         self._put(work, done)
-        try:
-            return done.result()
-        except sqlite3.Error as error:
-            raise DatabaseError(f"writing to {self.path} failed: {error}") from error
+        return done
 
     def _put(self, work: Work, done: Future[Any] | None) -> None:
         with self._closing:
             self.check()
+            while self._work.qsize() >= _QUEUE_SIZE:  # a bounded queue costs seven times as much to put into
+                time.sleep(_FULL_S)
+                self.check()
             self._work.put((work, done))
 
     def flush(self) -> None:
@@ -144,6 +158,8 @@ class Database:
 
     def _write_group(self, group: list[tuple[Work, Future[Any] | None]]) -> None:
         """Run a group in one transaction. Work that someone waits for may fail alone; other failures end the writer."""
+        # A caller may have given up waiting; from here on nobody can, so that the answer finds a taker.
+        group = [(work, done) for work, done in group if done is None or done.set_running_or_notify_cancel()]
         answers: list[tuple[Future[Any], Any, BaseException | None]] = []
         if self._failure is None:
             try:
@@ -169,12 +185,18 @@ class Database:
                 done.set_result(value)
 
     def _try(self, work: Work) -> tuple[Any, BaseException | None]:
+        value: Any = None
+        failed: BaseException | None = None
         self._connection.execute("SAVEPOINT work")
         try:
-            value, failed = work(self._connection), None
+            value = work(self._connection)
+        except sqlite3.Error as error:
+            self._connection.execute("ROLLBACK TO work")  # fails if SQLite has undone all of it, and so ends the writer
+            failed = DatabaseError(f"writing to {self.path} failed: {error}")
+            failed.__cause__ = error
         except Exception as error:  # noqa: BLE001 - handed to the caller, who waits for it
             self._connection.execute("ROLLBACK TO work")
-            value, failed = None, error
+            failed = error
         self._connection.execute("RELEASE work")
         return value, failed
 

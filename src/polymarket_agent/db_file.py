@@ -11,7 +11,7 @@ from pathlib import Path
 from polymarket_agent.db_schema import APPLICATION_ID, MIGRATIONS
 from polymarket_agent.errors import DatabaseError
 
-__all__ = ["FileLock", "create_private", "prepare", "require_ours"]
+__all__ = ["FileLock", "create_private", "prepare", "require_ours", "sync_folder"]
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
@@ -90,29 +90,83 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     if mode not in ("wal", "memory"):
         raise DatabaseError(f"{path} cannot be written with a log ahead (journal mode {mode}); use a local disk")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
     if version:
         damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if damage != "ok":
             raise DatabaseError(f"{path} is damaged: {damage}", hint="restore a backup; the file was left untouched")
+    connection.execute("PRAGMA foreign_keys=OFF")  # a table that others refer to is replaced; checked below
     for number in range(version, len(MIGRATIONS)):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for statement in MIGRATIONS[number]:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version={number + 1}")
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
+        if mode == "wal" and version and _has_rows(connection):
+            _back_up(connection, path.with_name(f"{path.name}.before-{number + 1}"))
+        _migrate(connection, number)
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _migrate(connection: sqlite3.Connection, number: int) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in MIGRATIONS[number]:
+            if isinstance(step, str):
+                connection.execute(step)
+            else:
+                step(connection)
+        _require_no_orphans(connection)
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version={number + 1}")
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _require_no_orphans(connection: sqlite3.Connection) -> None:
+    orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
+    if orphan is not None:
+        raise DatabaseError(f"a row of {orphan[0]} belongs to a row of {orphan[2]} that is not there")
+
+
+def _has_rows(connection: sqlite3.Connection) -> bool:
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    return any(connection.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for (name,) in tables)  # noqa: S608
+
+
+def _back_up(connection: sqlite3.Connection, to: Path) -> None:
+    """Keep the file as it is before a migration, beside it; complete and on disk before anything changes."""
+    part = to.with_name(to.name + ".part")
+    part.unlink(missing_ok=True)
+    create_private(part)
+    try:
+        with contextlib.closing(sqlite3.connect(part)) as copy:
+            connection.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(to)
+        sync_folder(to.parent)
+    except OSError as error:
+        raise DatabaseError(f"{to} cannot be written: {error.strerror}", hint="free some disk space") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on disk, so that a new file is still there after a loss of power."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 class FileLock:
-    """An advisory lock that dies with its process and says who holds it."""
+    """An advisory lock that dies with its process and says who holds it.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file to lock; it is made if need be.
+        what: what is locked, for the refusal; else the path's name.
+        hint: what the one who is refused can do.
+    """
+
+    def __init__(self, path: Path, *, what: str = "", hint: str = "") -> None:
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, 0o600)
         except OSError as error:
@@ -126,8 +180,8 @@ class FileLock:
             holder = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
             os.close(self._file)
             raise DatabaseError(
-                f"{path.name.removesuffix('.lock')} is in use by another agent (process {holder})",
-                hint="stop that one first, or give this one a file of its own with --db",
+                f"{what or path.name.removesuffix('.lock')} is in use by another agent (process {holder})",
+                hint=hint or "stop that one first, or give this one a file of its own with --db",
             ) from error
         except OSError as error:
             os.close(self._file)

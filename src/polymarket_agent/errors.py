@@ -14,6 +14,7 @@
     ├─ RecordingError             a recording that cannot be read
     ├─ StrategyError              a plug-in raised; it is set aside
     ├─ DatabaseError              the file is newer, foreign, or held by another agent
+    ├─ GateClosedError            the ledger refused to send an order; nothing was written
     └─ LedgerError                books do not balance; trading halts
 
 Expected answers (a refusal of the gate, a rejected order) are values, not exceptions.
@@ -25,6 +26,7 @@ __all__ = [
     "AgentError",
     "ConfigError",
     "DatabaseError",
+    "GateClosedError",
     "LedgerError",
     "LiveLockedError",
     "MoneyError",
@@ -81,7 +83,11 @@ class VenueError(AgentError):
 
 
 class VenueUnavailableError(VenueError):
-    """A read failed (time-out, reset, 5xx). It may be repeated."""
+    """A read failed (time-out, reset, 5xx). It may be repeated. `status` is HTTP's, 0 without an answer."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class RateLimitedError(VenueError):
@@ -120,6 +126,10 @@ class StrategyError(AgentError):
 
 class DatabaseError(AgentError):
     """The database cannot be used: newer, foreign, damaged, or held by another agent."""
+
+
+class GateClosedError(AgentError):
+    """The ledger refused to note an order as sent, so it must not be sent. Nothing was written."""
 
 
 class LedgerError(AgentError):

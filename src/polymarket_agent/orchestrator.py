@@ -11,25 +11,28 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from polymarket_agent.carrying import Carrier
 from polymarket_agent.clock import ManualClock, SystemClock
 from polymarket_agent.config import Config, Mode, to_plain
 from polymarket_agent.config_file import config_hash
 from polymarket_agent.db import Database
 from polymarket_agent.decision.day import TradingDay
-from polymarket_agent.decision.engine import Engine, Proposals
+from polymarket_agent.decision.engine import Engine
 from polymarket_agent.decision.gate import Gate
-from polymarket_agent.decision.risk import Refusal
 from polymarket_agent.decision.sizing import Sizing
 from polymarket_agent.domain.board import Board
 from polymarket_agent.domain.book import Side
 from polymarket_agent.domain.events import BookDelta, Event, MarketResolved, OrderUpdated, Timer
 from polymarket_agent.domain.money import Usdc
-from polymarket_agent.domain.signal import Basket, Signal
+from polymarket_agent.domain.order import EXTERNAL
+from polymarket_agent.domain.signal import Signal
 from polymarket_agent.errors import AgentError, DatabaseError, LiveLockedError, VenueDataError
 from polymarket_agent.execution.base import Executor
 from polymarket_agent.execution.paper import PaperTrader
 from polymarket_agent.ledger.journal import Journal
+from polymarket_agent.ledger.lease import require_paper
 from polymarket_agent.ledger.recovery import Recovered, recover
+from polymarket_agent.live_desk import LiveAccess, LiveDesk, policy_of
 from polymarket_agent.ports import Clock, EventFeed
 from polymarket_agent.pump import Pump
 from polymarket_agent.strategies.base import Strategy, build
@@ -43,13 +46,21 @@ _MAX_PASSES = 4  # fills of one pass may wake strategies again, but not for ever
 _AGREE_EVERY_SAMPLES = 60
 
 
-def _build_executor(config: Config, db: Database, *, board: Board, journal: Journal, clock: Clock) -> Executor:
-    """Choose the executor. The only place that reads `config.mode` to do so."""
+def _build_executor(
+    config: Config, db: Database, *, board: Board, journal: Journal, clock: Clock, desk: LiveDesk | None = None
+) -> Executor:
+    """Choose the executor. The only place that reads `config.mode` to do so.
+
+    Raises:
+        LiveLockedError: `mode: live` without everything else that live trading needs.
+    """
     if config.mode is Mode.LIVE:
-        raise LiveLockedError(
-            "mode: live is not available in this version: it trades on paper only",
-            hint="set mode: paper",
-        )
+        if desk is None:
+            raise LiveLockedError(
+                "mode: live alone sends nothing: it also needs --live and credentials",
+                hint="see: polymarket-agent setup",
+            )
+        return desk.trader
     return PaperTrader(
         Usdc(config.paper.starting_balance),
         db,
@@ -72,6 +83,7 @@ class Orchestrator:
         *,
         clock: Clock | None = None,
         strategies: Sequence[Strategy] | None = None,
+        access: LiveAccess | None = None,
     ) -> None:
         if strategies is None:
             strategies = [build(s.kind, s.params, name=s.label) for s in config.strategies if s.enabled]
@@ -83,13 +95,19 @@ class Orchestrator:
         self._clock: Clock = clock or (ManualClock() if feed.replayed else SystemClock())
         self._latest_ms = 0
         self._journal = Journal(db)
-        self._executor = _build_executor(config, db, board=self.board, journal=self._journal, clock=self._clock)
+        self.desk = self._open_desk(db, access)
+        self._executor = _build_executor(
+            config, db, board=self.board, journal=self._journal, clock=self._clock, desk=self.desk
+        )
         self.account = self._executor.account
         self._pump = Pump(feed, self._clock, db.check)
         self._next_sample_ms, self._samples, self._known_until_ms = 0, 0, -1
         found = recover(db)
         self.gate = self._take_up(found)
         self._record = Record(self.stats, self._journal, self.board, self.account, self.gate)
+        self._carrier = Carrier(self._executor, self.gate, self._record, self.stats, self._now_ms)
+        if self.desk is not None:
+            self.desk.attach(self.gate, self._carrier)
         sizing = Sizing(config.sizing, config.risk)
         self.engine = Engine(self.board, self.account, strategies, aggregation=config.aggregation, sizing=sizing)
         run_id = self._journal.begin_run(
@@ -101,6 +119,14 @@ class Orchestrator:
         )
         self.engine.signal_prefix = f"{run_id}-"
         self.engine.remind(found.held_fills)
+
+    def _open_desk(self, db: Database, access: LiveAccess | None) -> LiveDesk | None:
+        if access is None:
+            require_paper(db)
+            return None
+        policy = access.policy or policy_of(self.config.live)
+        journal, clock = self._journal, self._clock
+        return LiveDesk(access, policy, db, board=self.board, journal=journal, clock=clock, notice=self._tell)
 
     def __enter__(self) -> Self:
         return self
@@ -133,6 +159,8 @@ class Orchestrator:
             streaming=self.feed.streaming,
             day=TradingDay(found.day, found.day_open),
             last_equity=found.last_equity,
+            conditions=self.desk.conditions if self.desk is not None else None,
+            highest=found.highest,
         )
         gate.remember(found.recent_orders)
         for asset_id, (quantity, value) in found.marks.items():
@@ -143,15 +171,18 @@ class Orchestrator:
 
     def stop(self) -> None:
         """Ask the run to end after the event it is at; one that waits for the next event ends at once."""
-        self._pump.stop()
+        if self.desk is None or not self.desk.wind_down(self._pump.stop):
+            self._pump.stop()
 
     async def run(self) -> dict[str, Any]:
         """Take in events until the feed ends or `stop` is called; returns the run as one JSON-able object."""
         began = time.perf_counter()
         try:
             with Watchdog(self.engine):
-                await self._cancel_entries_of_others()
-                ended = await self._pump.run(self._take_in, self.engine, self._decide_unless_catching_up)
+                async with self._executor.session():
+                    await self._cancel_entries_of_others()
+                    ended = await self._pump.run(self._take_in, self.engine, self._decide_unless_catching_up)
+            await self._executor.aclose()
         finally:
             self.stats.wall_s += time.perf_counter() - began
         return self._finish(ended)
@@ -162,6 +193,8 @@ class Orchestrator:
             self._catch_up(event)
             return
         executor, kind, counts = self._executor, type(event), self.stats.events
+        if self.desk is not None:
+            self.desk.hear()
         if now_ms >= executor.next_due_ms:
             self._absorb(executor.observe(Timer(now_ms)))
         try:
@@ -170,7 +203,7 @@ class Orchestrator:
             self._notice("warning", "event_dropped", f"{kind.__name__}: {error}")
             return
         # Nineteen of twenty events change levels, and that is evidence for live orders only.
-        if (kind is not BookDelta or self.account.orders) and (reported := executor.observe(event)):
+        if (kind is not BookDelta or self.account.orders or self.desk) and (reported := executor.observe(event)):
             self._absorb(reported)
         counts[kind] = counts.get(kind, 0) + 1
         if now_ms > self.gate.heard_ms and (kind is not Timer or event.received_ms):  # our timers are no sign of life
@@ -188,7 +221,10 @@ class Orchestrator:
             self._absorb(self._executor.observe(event))
 
     async def _decide_unless_catching_up(self) -> None:
-        if self.engine.now_ms > self._known_until_ms:  # what strategies are reminded of waits for whole books
+        closing = self.desk is not None and self.desk.closing
+        if (
+            not closing and self.engine.now_ms > self._known_until_ms
+        ):  # what strategies are reminded of waits for whole books
             await self._decide()
 
     async def _decide(self) -> None:
@@ -197,59 +233,14 @@ class Orchestrator:
             proposals = self.engine.propose(self.equity)
             if self.engine.set_aside:
                 await self._note_set_aside()
-            await self._carry_out(proposals)
+            await self._carrier.carry_out(proposals)
+            self._absorb(self._executor.observe(Timer(self._now_ms())))
             if not self.engine.due:
                 return
 
-    async def _carry_out(self, proposals: Proposals) -> None:
-        for cancel in proposals.cancels:
-            await self._executor.cancel_order(cancel.order_id)
-        for signal, why in proposals.malformed:
-            self._record.refused(signal, [Refusal("shape", why)], self._now_ms())
-        for signal, why in proposals.unsized:
-            self._record.unsized(signal, why, self._now_ms())
-        for signal in proposals.signals:
-            if refusals := self._refusals(signal):
-                self._record.refused(signal, refusals, self._now_ms())
-            else:
-                await self._place(signal)
-        for basket in proposals.baskets:
-            await self._place_basket(basket)
-        self._absorb(self._executor.observe(Timer(self._now_ms())))
-
     def _check_risk(self, signal: Signal) -> str | None:
         """Return why the gate refuses a signal and what would pass, or None if it may become an order."""
-        return "; ".join(f"{rule}: {reason}" for rule, reason in self._refusals(signal)) or None
-
-    def _refusals(self, signal: Signal, pending: Sequence[Signal] = ()) -> list[Refusal]:
-        now_ms = self._now_ms()
-        if self.gate.day.begins(now_ms):  # midnight came between the event and its decision
-            self._record.day(now_ms)
-        return self.gate.refusals(signal, now_ms, pending)
-
-    async def _place(self, signal: Signal) -> None:
-        """Turn an approved signal into an order. Its reservation stands before the next signal is checked."""
-        self._record.approved(signal, self._now_ms())
-        order = await self._executor.place_order(signal)
-        self.gate.remember([order])
-
-    async def _place_basket(self, basket: Basket) -> None:
-        """Approve all legs or none: each is checked on top of those before it."""
-        refused: dict[str, list[Refusal]] = {}
-        good: list[Signal] = []
-        for leg in basket.legs:
-            if refusals := self._refusals(leg, good):
-                refused[leg.signal_id] = refusals
-            else:
-                good.append(leg)
-        if not refused:
-            self.stats.baskets_approved += 1
-            for leg in basket.legs:
-                await self._place(leg)
-            return
-        for leg in basket.legs:
-            why = refused.get(leg.signal_id, [Refusal("basket", "another leg of its basket is refused")])
-            self._record.refused(leg, why, self._now_ms())
+        return "; ".join(f"{rule}: {reason}" for rule, reason in self._carrier.refusals(signal)) or None
 
     async def _note_set_aside(self) -> None:
         for each in self.engine.set_aside:
@@ -260,7 +251,7 @@ class Orchestrator:
 
     async def _cancel_entries_of_others(self) -> None:
         """Take off live buys of strategies that are not asked any more: nobody would. Their sales reduce risk and stay."""
-        asked = self.engine.strategies
+        asked = (*self.engine.strategies, EXTERNAL)
         for order in [o for o in self.account.orders.values() if o.side is Side.BUY and o.strategy not in asked]:
             self._notice("warning", "unattended_order_cancelled", f"{order.order_id} of {order.strategy}")
             await self._executor.cancel_order(order.order_id)
@@ -294,7 +285,13 @@ class Orchestrator:
 
     def _finish(self, ended: str) -> dict[str, Any]:
         self.ended = ended
+        if self.desk is not None:
+            self.desk.close()
         return self._record.end(self.feed, ended=ended, at_ms=self._now_ms())
+
+    def _tell(self, level: str, event: str, detail: str) -> None:
+        """Keep a notice, also while the agent is still being put together."""
+        self._journal.notice(self._clock.now_ms(), level, event, detail)
 
     def _notice(self, level: str, event: str, detail: str) -> None:
         self._record.notice(level, event, detail, self._now_ms())

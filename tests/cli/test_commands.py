@@ -88,8 +88,8 @@ def test_a_replay_that_the_ledger_knows_changes_nothing(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("run", "--feed", "demo", "--live"), 3, "live trading"),
-        (("tick", "--live"), 3, "live trading"),
+        (("run", "--feed", "demo", "--live"), 3, "mode: paper"),
+        (("tick", "--live"), 3, "mode: paper"),
         (("run", "--feed", "nowhere.jsonl"), 1, "nowhere.jsonl"),
         (("run", "--feed", "demo", "--speed", "-1"), 2, "speed"),
         (("run", "--speed", "2"), 2, "--feed"),

@@ -228,3 +228,38 @@ def test_a_reader_sees_a_ledger_in_use_and_cannot_change_it(tmp_path: Path) -> N
             with pytest.raises(sqlite3.OperationalError, match="readonly"):
                 reader.execute("DELETE FROM notices")
     assert noted(path) == ["seen"]
+
+
+def test_a_commit_answers_when_it_is_on_disk(tmp_path: Path) -> None:
+    """The caller goes on and gets value or error later; by then another connection sees the rows."""
+    path = tmp_path / "ledger.db"
+    with Database(path) as db:
+        good = db.commit(note("seen"))
+        bad = db.commit(lambda connection: connection.execute("SELECT * FROM nowhere"))
+        late = db.commit(lambda connection: int(connection.execute("SELECT count(*) FROM notices").fetchone()[0]))
+        good.result(10)
+        assert noted(path) == ["seen"]
+        assert isinstance(bad.exception(10), DatabaseError)
+        assert late.result(10) == 1
+
+
+def test_whoever_stops_waiting_does_not_stop_the_writer(tmp_path: Path) -> None:
+    """Work that was cancelled before its turn is not done; its neighbours are, in a failing group too."""
+    path = tmp_path / "ledger.db"
+    started, go = threading.Event(), threading.Event()
+
+    def busy(_: sqlite3.Connection) -> None:
+        started.set()
+        go.wait(10)
+
+    db = Database(path)
+    db.submit(busy)
+    started.wait(10)
+    given_up, kept = db.commit(note("given up")), db.commit(note("kept"))
+    assert given_up.cancel()
+    go.set()
+    kept.result(10)
+    assert noted(path) == ["kept"]
+    db.submit(lambda connection: connection.execute("SELECT * FROM nowhere"))
+    with pytest.raises(DatabaseError):
+        db.close()

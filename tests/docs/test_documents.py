@@ -26,7 +26,9 @@ def test_every_command_has_its_heading() -> None:
 def test_documents_name_only_commands_that_exist(name: str) -> None:
     """Every `polymarket-agent …` in a document begins with a command of the program."""
     text = (ROOT / name).read_text()
-    used = re.findall(r"(?<![\w/.-])polymarket-agent ((?:config|markets|recordings) \w+|[a-z]+)\b", text)
+    used = re.findall(
+        r"(?<![\w/.-])polymarket-agent ((?:config|markets|recordings|keys) [\w-]+|[a-z]+(?:-[a-z]+)*)\b", text
+    )
     known = set(commands()) | {"is", "on", "trades"}
     assert {each for each in used if each not in known} == set()
 

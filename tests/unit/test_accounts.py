@@ -10,14 +10,21 @@ from polymarket_agent.errors import LedgerError
 from polymarket_agent.ledger.accounts import (
     USDC_UNIT,
     Posting,
+    for_adjustment,
     for_deposit,
+    for_difference,
     for_fill,
+    for_merge,
     for_resolution,
+    for_shares,
     require_balanced,
+    reversed_postings,
 )
-from tests.trading_world import YES, a_fill
+from tests.trading_world import NO, YES, a_fill
 
 HELD = {("holding", YES): int(shares(30)), (f"cost:{YES}", USDC_UNIT): int(usdc("10"))}
+
+PAIR = HELD | {("holding", NO): int(shares(7)), (f"cost:{NO}", USDC_UNIT): int(usdc("3"))}
 
 
 @pytest.mark.parametrize(
@@ -27,6 +34,11 @@ HELD = {("holding", YES): int(shares(30)), (f"cost:{YES}", USDC_UNIT): int(usdc(
         for_fill(a_fill(Side.BUY, "0.4", 10, fee="0.1"), {}),
         for_fill(a_fill(Side.SELL, "0.4", 7, fee="0.1"), HELD),
         for_resolution(YES, MICRO // 2, HELD),
+        for_shares(YES, shares(3), usdc("1.1"), HELD),
+        for_shares(YES, -shares(7), usdc("1.1"), HELD),
+        for_adjustment(Usdc(-3)),
+        for_merge(YES, NO, shares(7), PAIR),
+        reversed_postings(for_fill(a_fill(Side.SELL, "0.4", 7, fee="0.1"), HELD)),
     ],
 )
 def test_every_entry_sums_to_zero_in_each_unit(postings: list[Posting]) -> None:
@@ -68,3 +80,47 @@ def test_a_resolution_closes_cost_and_holding(payout: int) -> None:
 def test_nothing_held_pays_nothing() -> None:
     """A resolution of what is not held has no entry."""
     assert for_resolution(YES, MICRO, {}) == []
+
+
+def amounts(postings: list[Posting]) -> dict[tuple[str, str], int]:
+    return {(posting.account, posting.unit): posting.amount for posting in postings}
+
+
+def test_shares_from_outside_count_as_deposited_at_their_cost() -> None:
+    """Shares that come bring their cost; those that leave take their part of ours, whatever cost is named."""
+    came = amounts(for_shares(YES, shares(3), usdc("1.1"), HELD))
+    assert (came[(f"cost:{YES}", USDC_UNIT)], came[("deposits", USDC_UNIT)]) == (usdc("1.1"), -usdc("1.1"))
+    left = amounts(for_shares(YES, -shares(7), usdc("99"), HELD))
+    assert (left[(f"cost:{YES}", USDC_UNIT)], left[("deposits", USDC_UNIT)]) == (-2_333_333, 2_333_333)
+    assert left[("holding", YES)] == -shares(7)
+
+
+def test_a_merge_turns_sets_into_dollars() -> None:
+    """Seven sets give 7 USDC; the gain is that less what the seven of each had cost."""
+    merged = amounts(for_merge(YES, NO, shares(7), PAIR))
+    assert merged[("cash", USDC_UNIT)] == usdc("7")
+    assert merged[("realised", USDC_UNIT)] == 2_333_333 + usdc("3") - usdc("7")
+    assert (merged[("holding", YES)], merged[("holding", NO)]) == (-shares(7), -shares(7))
+
+
+@pytest.mark.parametrize("quantity", ["7.000001", "30"])
+def test_what_is_not_held_cannot_leave(quantity: str) -> None:
+    """Neither by a merge nor by a transfer, and not when nothing is held at all."""
+    with pytest.raises(LedgerError, match="holds"):
+        for_merge(YES, NO, shares(quantity), PAIR)
+    with pytest.raises(LedgerError, match="holds"):
+        for_shares(NO, -shares(quantity), Usdc(0), PAIR)
+    with pytest.raises(LedgerError, match="holds 0"):
+        for_shares(NO, -shares(quantity), Usdc(0), {})
+
+
+def test_a_rounding_of_the_venue_is_a_fee() -> None:
+    """Three micro-USDC less in cash are three more in fees."""
+    assert amounts(for_adjustment(Usdc(-3))) == {("cash", USDC_UNIT): -3, ("fees", USDC_UNIT): 3}
+
+
+def test_a_difference_makes_one_set_of_sums_the_other() -> None:
+    """Only what differs is posted, also where one side has no such account; equal sums need nothing."""
+    wanted, booked = {("a", "USDC"): 3, ("b", "USDC"): 1}, {("a", "USDC"): 5, ("b", "USDC"): 1, ("c", "USDC"): -2}
+    assert amounts(for_difference(wanted, booked)) == {("a", "USDC"): -2, ("c", "USDC"): 2}
+    assert for_difference(wanted, dict(wanted)) == []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -18,11 +19,11 @@ LIMITS = RiskConfig.model_validate(
 PLAIN = buy(yes(), "0.50", "5")
 
 
-def a_gate(*, streaming: bool = True, world: World | None = None) -> Gate:
+def a_gate(*, streaming: bool = True, world: World | None = None, **more: Any) -> Gate:
     if world is None:
         world = World(a_market())
         world.mirrored("0.48", "0.50", size=1_000)
-    gate = Gate(LIMITS, world.account, world.board, streaming=streaming)
+    gate = Gate(LIMITS, world.account, world.board, streaming=streaming, **more)
     gate.heard_ms = START_MS
     return gate
 

@@ -53,8 +53,8 @@ def quoting(*prices_and_sizes: tuple[str, int], side: Side = Side.BUY) -> Target
 
 
 def test_live_mode_is_refused_with_one_sentence_before_anything_is_written(db: Database) -> None:
-    """mode: live is locked in this version: exit code 3, one sentence, an untouched ledger."""
-    with pytest.raises(LiveLockedError, match=r"^mode: live is not available in this version") as caught:
+    """mode: live alone opens no lock: exit code 3, one sentence that names the others, an untouched ledger."""
+    with pytest.raises(LiveLockedError, match=r"also needs --live and credentials$") as caught:
         Orchestrator(Config(mode=Mode.LIVE), db, Listed([]), strategies=[])
 
     assert caught.value.exit_code == 3

@@ -51,6 +51,7 @@ ALLOWED = {
     (S.REJECTED, C.SIGN_OF_LIFE, S.OPEN),
     (S.ABANDONED, C.SIGN_OF_LIFE, S.OPEN),
     (S.CANCELED, C.SIGN_OF_LIFE, S.OPEN),
+    (S.FILLED, C.SETTLEMENT_FAILED, S.OPEN),
 }
 FORBIDDEN = sorted(set(product(S, C)) - {(state, cause) for state, cause, _ in ALLOWED}, key=str)
 
@@ -73,9 +74,10 @@ def test_a_forbidden_move_raises_and_changes_nothing(state: OrderState, cause: O
 
 
 def test_only_evidence_leads_out_of_a_final_state() -> None:
-    """Final states have no way out but a sign of life, and FILLED has none at all."""
+    """Final states have no way out but a sign of life; FILLED ends only by a fill that failed, and may be open then."""
     out = {(state, cause) for state, cause, _ in ALLOWED if state.final}
-    assert out == {(state, C.SIGN_OF_LIFE) for state in S if state.final and state is not S.FILLED}
+    alive = {(state, C.SIGN_OF_LIFE) for state in S if state.final and state is not S.FILLED}
+    assert out == alive | {(S.FILLED, C.SETTLEMENT_FAILED)}
 
 
 @pytest.mark.parametrize("state", S)

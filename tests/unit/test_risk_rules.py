@@ -1,103 +1,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from polymarket_agent.config import RiskConfig
-from polymarket_agent.decision.risk import RULES, RiskView, check
-from polymarket_agent.decision.view import as_order
-from polymarket_agent.domain.book import Side
 from polymarket_agent.domain.events import MarketClosed, MarketResolved, TickSizeChange
 from polymarket_agent.domain.market import AssetId
-from polymarket_agent.domain.money import Price, Usdc, usdc
-from polymarket_agent.domain.order import Order, OrderId, OrderState
+from polymarket_agent.domain.money import Price, Usdc
+from polymarket_agent.domain.order import OrderState
 from polymarket_agent.domain.signal import Signal
 from tests.unit.agent_world import buy, sell
+from tests.unit.risk_desk import EXIT, PLAIN, SECOND, Desk, Make, given
 from tests.unit.strategy_world import START_MS, World, a_market, no, yes
-
-SECOND = 1_000
-
-
-@dataclass
-class Desk:
-    """A board, an account and limits; every rule passes a plain purchase until something is made worse."""
-
-    world: World = field(default_factory=lambda: World(a_market()))
-    limits: dict[str, Any] = field(default_factory=dict)
-    loss: str = "0"
-    age_ms: int | None = 0
-    recent: list[Order] = field(default_factory=list)
-    pending: list[Signal] = field(default_factory=list)
-    unpriced: frozenset[AssetId] = frozenset()
-
-    def __post_init__(self) -> None:
-        self.world.mirrored("0.48", "0.50", size=1_000)
-
-    def view(self) -> RiskView:
-        wide = {"max_position_size": 100, "max_daily_loss": 50, "max_open_orders": 10, "entries_per_minute": 3}
-        return RiskView(
-            now_ms=self.world.now_ms,
-            limits=RiskConfig.model_validate(wide | self.limits),
-            account=self.world.account,
-            board=self.world.board,
-            daily_loss=usdc(self.loss),
-            book_age_ms=self.age_ms,
-            recent=self.recent,
-            unpriced=self.unpriced,
-            pending=[as_order(leg, a_market(), self.world.now_ms) for leg in self.pending],
-        )
-
-    def said(self, signal: Signal) -> dict[str, str]:
-        """Return the refusals by rule."""
-        return dict(check(signal, self.view()))
-
-    def order(self, signal: Signal, age_s: int = 0, order_id: str = "o", state: OrderState = OrderState.OPEN) -> Order:
-        """Return an order of a signal, `age_s` old; `live` puts it on the account."""
-        created = self.world.now_ms - age_s * SECOND
-        return replace(as_order(signal, a_market(), created), order_id=OrderId(order_id), state=state)
-
-    def live(self, signal: Signal, age_s: int = 0, order_id: str = "o") -> None:
-        self.world.account.apply_order(self.order(signal, age_s, order_id))
-
-    def crowd(self, limit: int, *signals: Signal, pending: bool = False) -> None:
-        self.limits["max_open_orders"] = limit
-        for number, signal in enumerate(signals):
-            if pending:
-                self.pending.append(signal)
-            else:
-                self.live(signal, order_id=f"c{number}")
-
-    def hold(self, asset_id: AssetId, quantity: int, at: str = "0.40") -> None:
-        owner: Any = type("Owner", (), {"name": "s"})()
-        self.world.fill(owner, asset_id, Side.BUY, at, quantity)
-
-
-PLAIN = buy(yes(), "0.50", "5")
-EXIT = sell(yes(), "0.48", "10")
 
 
 def test_a_plain_purchase_passes_every_rule() -> None:
     """Every rule of the gate lets a small purchase at a fresh, narrow book pass."""
     assert Desk().said(PLAIN) == {}
-
-
-def test_every_rule_has_a_test_here() -> None:
-    """The table below refuses at least once by each rule of the gate, and by no rule that does not exist."""
-    assert {rule for rule, *_ in REFUSALS} == {rule.name for rule in RULES}
-
-
-Make = Callable[[Desk], Signal]
-
-
-def _with(change: Callable[[Desk], object], signal: Signal = PLAIN) -> Make:
-    def make(desk: Desk) -> Signal:
-        change(desk)
-        return signal
-
-    return make
 
 
 def _thin(desk: Desk) -> Signal:
@@ -137,40 +57,40 @@ def _repeated(rows: int, age_s: int, state: OrderState = OrderState.FILLED, **li
 
 # rule, how it comes to it, what the refusal must say: the value and the limit.
 REFUSALS: list[tuple[str, Make, tuple[str, ...]]] = [
-    ("shape", _with(lambda _: None, replace(PLAIN, size=Usdc(0))), ("a size of 0 USDC", "above 0")),
-    ("shape", _with(lambda _: None, replace(PLAIN, target_price=Price(1_000_000))), ("price of 1", "between 0 and 1")),
-    ("instrument", _with(lambda _: None, replace(PLAIN, asset_id=AssetId("other"))), ("other", "no market")),
-    ("instrument", _with(lambda d: d.world.board.apply(MarketClosed(d.world.board.market_by_asset[yes()].condition_id, 1))), ("no orders",)),
-    ("instrument", _with(lambda d: d.world.board.apply(MarketResolved(d.world.board.market_by_asset[yes()].condition_id, (1_000_000, 0), 1))), ("resolved",)),
-    ("instrument", _with(lambda _: None, replace(PLAIN, expires_at_ms=START_MS)), ("end has passed",)),
+    ("shape", given(lambda _: None, replace(PLAIN, size=Usdc(0))), ("a size of 0 USDC", "above 0")),
+    ("shape", given(lambda _: None, replace(PLAIN, target_price=Price(1_000_000))), ("price of 1", "between 0 and 1")),
+    ("instrument", given(lambda _: None, replace(PLAIN, asset_id=AssetId("other"))), ("other", "no market")),
+    ("instrument", given(lambda d: d.world.board.apply(MarketClosed(d.world.board.market_by_asset[yes()].condition_id, 1))), ("no orders",)),
+    ("instrument", given(lambda d: d.world.board.apply(MarketResolved(d.world.board.market_by_asset[yes()].condition_id, (1_000_000, 0), 1))), ("resolved",)),
+    ("instrument", given(lambda _: None, replace(PLAIN, expires_at_ms=START_MS)), ("end has passed",)),
     ("time_to_end", _ends_in(59), ("59 s", "min_time_to_end_s = 60")),
     ("time_to_end", _ends_in(None), ("nobody knows", "min_time_to_end_s = 60")),
-    ("freshness", _with(lambda d: d.world.gap()), ("no order book",)),
-    ("freshness", _with(lambda d: setattr(d, "age_ms", None)), ("no order book",)),
-    ("freshness", _with(lambda d: setattr(d, "age_ms", 2_001)), ("2001 ms old", "max_book_age_ms is 2000")),
-    ("freshness", _with(lambda d: setattr(d, "age_ms", -5_001)), ("5001 ms ahead", "at most 5000")),
+    ("freshness", given(lambda d: d.world.gap()), ("no order book",)),
+    ("freshness", given(lambda d: setattr(d, "age_ms", None)), ("no order book",)),
+    ("freshness", given(lambda d: setattr(d, "age_ms", 2_001)), ("2001 ms old", "max_book_age_ms is 2000")),
+    ("freshness", given(lambda d: setattr(d, "age_ms", -5_001)), ("5001 ms ahead", "at most 5000")),
     ("freshness", _crossed, ("crossed",)),
-    ("freshness", _with(lambda d: setattr(d, "unpriced", frozenset({no()}))), ("no current price",)),
-    ("form", _with(lambda d: d.world.board.apply(TickSizeChange(yes(), Price(100_000), 1)), buy(yes(), "0.45", "5")), ("0.45", "grid of 0.1")),
-    ("form", _with(lambda _: None, buy(yes(), "0.50", "2")), ("4 shares", "minimum of 5")),
-    ("collar", _with(lambda _: None, buy(yes(), "0.55", "5")), ("0.06 above", "at most 0.05")),
+    ("freshness", given(lambda d: setattr(d, "unpriced", frozenset({no()}))), ("no current price",)),
+    ("form", given(lambda d: d.world.board.apply(TickSizeChange(yes(), Price(100_000), 1)), buy(yes(), "0.45", "5")), ("0.45", "grid of 0.1")),
+    ("form", given(lambda _: None, buy(yes(), "0.50", "2")), ("4 shares", "minimum of 5")),
+    ("collar", given(lambda _: None, buy(yes(), "0.55", "5")), ("0.06 above", "at most 0.05")),
     ("collar", wide, ("no reference",)),
     ("slippage", _thin, ("0.5 to 0.53", "max_slippage is 0.02")),
-    ("duplicate", _with(lambda d: d.live(PLAIN, 29)), ("29.0 s ago", "duplicate_window_s is 30")),
-    ("duplicate", _with(lambda d: d.pending.append(PLAIN)), ("0.0 s ago", "duplicate_window_s is 30")),
+    ("duplicate", given(lambda d: d.live(PLAIN, 29)), ("29.0 s ago", "duplicate_window_s is 30")),
+    ("duplicate", given(lambda d: d.pending.append(PLAIN)), ("0.0 s ago", "duplicate_window_s is 30")),
     ("repetition", _repeated(3, 59), ("3 entries in a minute", "entries_per_minute is 3")),
     ("repetition", _repeated(10, 3_000, entries_per_minute=600), ("10 entries in an hour", "entries_per_hour is 10")),
     ("repetition", _repeated(5, 59, OrderState.REJECTED), ("5 orders like it were rejected", "after 5")),
-    ("self_trade", _with(lambda d: d.live(sell(yes(), "0.50", "5"))), ("own SELL at 0.5",)),
-    ("self_trade", _with(lambda d: d.live(buy(no(), "0.50", "5"))), ("own BUY at 0.5",)),
-    ("self_trade", _with(lambda d: d.pending.append(buy(no(), "0.50", "5"))), ("own BUY at 0.5",)),
-    ("max_position_size", _with(lambda d: d.limits.update(max_position_size=4)), ("5.00 USDC", "max_position_size is 4.00", "0.00 are at risk", "size to 4.00")),
-    ("means", _with(lambda d: d.limits.update(cash_reserve=996)), ("cost 5.00 USDC", "4.00 are free")),
-    ("means", _with(lambda d: d.hold(yes(), 9), EXIT), ("10.00 shares", "9.00 are free")),
-    ("max_daily_loss", _with(lambda d: setattr(d, "loss", "50")), ("fallen by 50.00", "max_daily_loss is 50.00")),
-    ("max_open_orders", _with(lambda d: d.crowd(1, buy(yes(), "0.40", "5"))), ("1 orders", "max_open_orders is 1")),
-    ("max_open_orders", _with(lambda d: d.crowd(1, buy(yes(), "0.40", "5"), pending=True)), ("1 orders", "max_open_orders is 1")),
-    ("max_open_orders", _with(lambda d: d.crowd(9, buy(yes(), "0.40", "5"), buy(yes(), "0.41", "5"))), ("2 orders", "max_orders_per_side is 2")),
+    ("self_trade", given(lambda d: d.live(sell(yes(), "0.50", "5"))), ("own SELL at 0.5",)),
+    ("self_trade", given(lambda d: d.live(buy(no(), "0.50", "5"))), ("own BUY at 0.5",)),
+    ("self_trade", given(lambda d: d.pending.append(buy(no(), "0.50", "5"))), ("own BUY at 0.5",)),
+    ("max_position_size", given(lambda d: d.limits.update(max_position_size=4)), ("5.00 USDC", "max_position_size is 4.00", "0.00 are at risk", "size to 4.00")),
+    ("means", given(lambda d: d.limits.update(cash_reserve=996)), ("cost 5.00 USDC", "4.00 are free")),
+    ("means", given(lambda d: d.hold(yes(), 9), EXIT), ("10.00 shares", "9.00 are free")),
+    ("max_daily_loss", given(lambda d: setattr(d, "loss", "50")), ("fallen by 50.00", "max_daily_loss is 50.00")),
+    ("max_open_orders", given(lambda d: d.crowd(1, buy(yes(), "0.40", "5"))), ("1 orders", "max_open_orders is 1")),
+    ("max_open_orders", given(lambda d: d.crowd(1, buy(yes(), "0.40", "5"), pending=True)), ("1 orders", "max_open_orders is 1")),
+    ("max_open_orders", given(lambda d: d.crowd(9, buy(yes(), "0.40", "5"), buy(yes(), "0.41", "5"))), ("2 orders", "max_orders_per_side is 2")),
 ]  # fmt: skip
 
 
@@ -189,18 +109,18 @@ def test_a_refusal_says_the_value_and_the_limit(rule: str, make: Make, words: tu
     "make",
     [
         _ends_in(60),
-        _with(lambda d: setattr(d, "age_ms", 2_000)),
-        _with(lambda d: setattr(d, "age_ms", -5_000)),
-        _with(lambda d: d.limits.update(max_position_size=5)),
-        _with(lambda d: d.limits.update(cash_reserve=995)),
-        _with(lambda d: setattr(d, "loss", "49.999999")),
-        _with(lambda d: d.live(PLAIN, 30)),
-        _with(lambda d: d.live(sell(yes(), "0.51", "5"))),
+        given(lambda d: setattr(d, "age_ms", 2_000)),
+        given(lambda d: setattr(d, "age_ms", -5_000)),
+        given(lambda d: d.limits.update(max_position_size=5)),
+        given(lambda d: d.limits.update(cash_reserve=995)),
+        given(lambda d: setattr(d, "loss", "49.999999")),
+        given(lambda d: d.live(PLAIN, 30)),
+        given(lambda d: d.live(sell(yes(), "0.51", "5"))),
         _repeated(3, 60),
         _repeated(2, 0),
         _repeated(4, 0, OrderState.REJECTED),
-        _with(lambda d: d.crowd(2, buy(yes(), "0.40", "5"))),
-        _with(lambda _: None, buy(yes(), "0.54", "5")),
+        given(lambda d: d.crowd(2, buy(yes(), "0.40", "5"))),
+        given(lambda _: None, buy(yes(), "0.54", "5")),
     ],
 )
 def test_a_value_at_the_limit_passes(make: Make) -> None:

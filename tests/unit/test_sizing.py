@@ -11,7 +11,7 @@ from polymarket_agent.config import RiskConfig, SizingConfig
 from polymarket_agent.decision.sizing import Sized, Sizing, kelly_fraction_of
 from polymarket_agent.domain.book import Side
 from polymarket_agent.domain.market import NO_FEE, FeeSchedule, Market
-from polymarket_agent.domain.money import MICRO, Price, Shares, Usdc, price, shares, usdc
+from polymarket_agent.domain.money import MICRO, Price, Shares, Usdc, decimal_text, price, shares, usdc
 from polymarket_agent.domain.order import TimeInForce
 from polymarket_agent.domain.portfolio import worst_cost
 from polymarket_agent.domain.signal import Basket, Signal
@@ -232,7 +232,7 @@ def test_a_size_is_never_rounded_above_a_limit(
     market: Market = a_market(fees=FeeSchedule(rate, exponent))
     world = World(market)
     world.account.cash = Usdc(cash)
-    risk = RiskConfig().model_copy(update={"max_position_size": limit})
+    risk = RiskConfig.model_validate({"max_position_size": decimal_text(limit)})
     signal = replace(buy(yes(), "0.5", "100000"), target_price=Price(tick * 10_000), post_only=post_only)
 
     result = Sizing(SizingConfig(), risk).size(signal, market, None, world.account, Usdc(cash))

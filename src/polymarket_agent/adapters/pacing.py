@@ -1,15 +1,16 @@
-"""Feeds around feeds: a replay at a chosen speed, a live feed that never sleeps long, a snapshot taken once."""
+"""Feeds around feeds: a replay at a chosen speed, timers beside a live feed, a snapshot taken once."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from polymarket_agent.domain.events import BookSnapshot, Event, GroupListed, MarketListed, Timer
 from polymarket_agent.domain.market import Market, MarketGroup
 from polymarket_agent.ports import Clock, EventFeed, MarketData
 
-__all__ = ["PacedFeed", "SnapshotFeed", "TickingFeed"]
+__all__ = ["PacedFeed", "SnapshotFeed", "TimerFeed"]
 
 _WORTH_SLEEPING_S = 0.005
 
@@ -44,51 +45,33 @@ class PacedFeed:
         await self._feed.aclose()
 
 
-class TickingFeed:
-    """Adds a `Timer` whenever a live feed was silent for `every_ms`, so that arrivals and expiries are on time.
+class TimerFeed:
+    """Yields a `Timer` every `every_ms`, to be merged with a live feed, so that arrivals and expiries are on time.
 
     These timers carry no `received_ms`: they are no sign of life of the venue. A `reader` is closed with the feed.
     """
 
+    name = "timer"
+    streaming = False
     replayed = False
 
-    def __init__(self, feed: EventFeed, clock: Clock, *, every_ms: int = 200, reader: MarketData | None = None) -> None:
-        self._feed = feed
-        self._reader = reader
+    def __init__(self, clock: Clock, *, every_ms: int = 200, reader: MarketData | None = None) -> None:
         self._clock = clock
         self._every_s = every_ms / 1_000
-        self.name = feed.name
-        self.streaming = feed.streaming
+        self._reader = reader
+        self._closed = asyncio.Event()
 
     async def events(self) -> AsyncIterator[Event]:
-        """Yield the feed's events, and timers while it is silent."""
-        source = self._feed.events()
-        pending: asyncio.Future[Event] | None = None
-        try:
-            while True:
-                if pending is None:
-                    # A group cannot be held across the yields of a generator; `finally` ends this one.
-                    pending = asyncio.ensure_future(anext(source))  # noqa: TID251
-                done, _ = await asyncio.wait({pending}, timeout=self._every_s)
-                if not done:
-                    yield Timer(self._clock.now_ms())
-                    continue
-                try:
-                    event = pending.result()
-                except StopAsyncIteration:
-                    return
-                pending = None
-                yield event
-        finally:
-            if pending is not None:
-                pending.cancel()
-                await asyncio.wait({pending})
-            if close := getattr(source, "aclose", None):
-                await close()
+        """Yield timers until `aclose`."""
+        while not self._closed.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._every_s):
+                    await self._closed.wait()
+            yield Timer(self._clock.now_ms())
 
     async def aclose(self) -> None:
-        """Close the feed, and the reader that fetches books for it."""
-        await self._feed.aclose()
+        """End, and close the reader that fetches books for the feed beside it."""
+        self._closed.set()
         if self._reader is not None:
             await self._reader.aclose()
 

@@ -8,11 +8,19 @@ import typer
 
 from polymarket_agent.cli import (
     config_commands,
+    control_commands,
+    demo_commands,
+    doctor_commands,
+    keys_commands,
     ledger_commands,
+    limits_command,
     market_commands,
+    reconcile_command,
     recording_commands,
+    redeem_commands,
     run_commands,
     sandbox_commands,
+    setup_commands,
 )
 from polymarket_agent.version import __version__
 
@@ -47,10 +55,18 @@ def root(
 
 run_commands.register(app)
 ledger_commands.register(app)
+control_commands.register(app)
+reconcile_command.register(app)
+redeem_commands.register(app)
+limits_command.register(app)
 market_commands.register(app)
 config_commands.register(app)
 recording_commands.register(app)
 sandbox_commands.register(app)
+demo_commands.register(app)
+doctor_commands.register(app)
+setup_commands.register(app)
+keys_commands.register(app)
 
 
 def main() -> None:

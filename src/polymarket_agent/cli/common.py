@@ -24,6 +24,7 @@ __all__ = [
     "JsonOption",
     "LimitOption",
     "command",
+    "config_file",
     "effective_config",
     "ledger_path",
     "print_json",
@@ -63,12 +64,23 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         except (typer.Exit, typer.Abort, KeyboardInterrupt):
             raise
         except Exception as error:
+            ours = _one_of_ours(error)
+            if ours is not None:
+                _fail(str(ours), ours.hint, ours.exit_code, as_json=bool(kwargs.get("as_json")))
             if os.environ.get("POLYMARKET_AGENT_DEBUG"):
                 raise
             hint = "this is a defect; run it again with POLYMARKET_AGENT_DEBUG=1 and report what it prints"
             _fail(f"{type(error).__name__}: {error}", hint, 1, as_json=bool(kwargs.get("as_json")))
 
     return run
+
+
+def _one_of_ours(error: BaseException) -> AgentError | None:
+    """Return the error that a group of tasks ended with, if all of its errors are ours."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error if isinstance(error, AgentError) else None
+    found = [_one_of_ours(each) for each in error.exceptions]
+    return found[0] if all(found) else None
 
 
 def _fail(message: str, hint: str, code: int, *, as_json: bool) -> NoReturn:
@@ -88,6 +100,11 @@ def effective_config(path: Path | None) -> Config:
     if path is None and not Path(CONFIG_NAME).is_file():
         return parse_config("mode: paper\n", source="the defaults", environ=os.environ)
     return load_config(path or Path(CONFIG_NAME), os.environ)
+
+
+def config_file(path: Path | None) -> Path | None:
+    """Return the file that `effective_config` reads, None if it takes the defaults."""
+    return path or (Path(CONFIG_NAME) if Path(CONFIG_NAME).is_file() else None)
 
 
 def ledger_path(db: Path | None, config: Path | None) -> Path:
@@ -148,25 +165,6 @@ def _is_number(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-def require_live_unlocked(config: Config, *, live_flag: bool) -> None:
-    """Refuse what asks for live trading: this version has paper only, and says which lock is which.
-
-    Raises:
-        LiveLockedError: `--live` or `mode: live` was given.
-    """
-    from polymarket_agent.config import Mode
-    from polymarket_agent.errors import LiveLockedError
-
-    if live_flag or config.mode is Mode.LIVE:
-        asked = " and ".join(
-            word for word, given in (("--live", live_flag), ("mode: live", config.mode is Mode.LIVE)) if given
-        )
-        raise LiveLockedError(
-            f"live trading was asked for ({asked}) and is not available in this version; nothing was sent",
-            hint="set mode: paper and leave out --live",
-        )
 
 
 def positive_speed(value: float | None) -> float | None:

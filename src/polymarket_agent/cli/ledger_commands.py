@@ -42,13 +42,19 @@ def register(app: typer.Typer) -> None:
 
 @command
 def status(config: ConfigOption = None, db: DbOption = None, as_json: JsonOption = False) -> None:
-    """Show where the agent stands: the last run, money, today's loss, limits."""
+    """Show where the agent stands: the last run, money, today's loss, limits; live also its state and what is open."""
     from polymarket_agent import views
+    from polymarket_agent.cli.agent_process import running_agent
+    from polymarket_agent.clock import SystemClock
     from polymarket_agent.db import open_for_reading
+    from polymarket_agent.ledger.control import is_killed
 
     path = ledger_path(db, config)
     with open_for_reading(path) as connection:
         found = views.status(connection)
+        live = views.live_status(connection, SystemClock().now_ms())
+    found["agent"] = running_agent(path)
+    found["live"] = {**live, "kill_file": is_killed(path)} if live["wallet"] is not None else None
     if as_json:
         print_json({"ledger": str(path), **found})
         return
@@ -68,8 +74,30 @@ def status(config: ConfigOption = None, db: DbOption = None, as_json: JsonOption
         f"open positions  {found['open_positions']}, at most {found['limits'].get('max_position_size')} USDC each"
     )
     typer.echo(f"strategies      {', '.join(found['strategies']) or 'none'}")
+    agent = found["agent"]
+    typer.echo(f"agent           {f'runs, process {agent}' if agent else 'does not run'}")
+    if found["live"] is not None:
+        _print_live(found["live"])
     for notice in found["notices"]:
         typer.echo(f"{notice['level']}: {notice['event']} {safe_text(notice['detail'])}")
+
+
+def _print_live(live: dict[str, Any]) -> None:
+    typer.echo(f"wallet          {live['wallet']} at {safe_text(live['venue'])}")
+    typer.echo(f"state           {live['state']}{', and the kill file is there' if live['kill_file'] else ''}")
+    for each in live["causes"]:
+        typer.echo(f"  {each['state']} since {each['since']}: {each['cause']} {safe_text(each['detail'])}")
+    states = ", ".join(f"{name.lower()} {number}" for name, number in live["orders_by_state"].items()) or "none"
+    typer.echo(f"possibly open   {states}")
+    for each in live["orders_not_proven"]:
+        what = f"{each['side']} {each['shares']} at {each['price']}, {safe_text(each['market'])}"
+        typer.echo(f"  {each['state']} for {each['age_s']} s: {each['order_id']} {what}")
+    typer.echo(f"unsettled       {len(live['unsettled_fills'])} fills")
+    for each in live["unsettled_fills"]:
+        what = f"{each['side']} {each['shares']} at {each['price']}"
+        typer.echo(f"  {safe_text(each['settlement'])} for {each['age_s']} s: {safe_text(each['trade_id'])} {what}")
+    typer.echo(f"last clean look {live['last_clean_round'] or 'never'}")
+    typer.echo(f"limits          hash {live['limits_hash']}; see: polymarket-agent limits")
 
 
 @command

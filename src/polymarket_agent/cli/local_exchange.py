@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,9 +28,12 @@ class LocalExchange:
         seed: of its markets and traders.
         speed: how many of its seconds pass in one of ours.
         scenario: which markets there are.
+        faults: a plan of what goes wrong.
     """
 
-    def __init__(self, *, seed: int = 1, speed: float = 1.0, scenario: str = "fast") -> None:
+    def __init__(
+        self, *, seed: int = 1, speed: float = 1.0, scenario: str = "fast", faults: Path | None = None
+    ) -> None:
         self._words = [
             "--json",
             "--until-eof",
@@ -41,6 +45,7 @@ class LocalExchange:
             str(speed),
             "--scenario",
             scenario,
+            *(("--faults", str(faults)) if faults is not None else ()),
         ]
         self._process: asyncio.subprocess.Process | None = None
         self.urls: dict[str, Any] = {}

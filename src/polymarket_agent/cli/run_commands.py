@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
-import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,23 +15,24 @@ from polymarket_agent.cli.common import (
     DbOption,
     JsonOption,
     command,
+    config_file,
     effective_config,
     positive_speed,
     print_json,
-    require_live_unlocked,
     safe_text,
 )
+from polymarket_agent.cli.unlock import require_live_unlocked
 from polymarket_agent.errors import UsageError
 
 if TYPE_CHECKING:
     from polymarket_agent.config import Config
-    from polymarket_agent.domain.market import ConditionId, Market, MarketGroup
-    from polymarket_agent.orchestrator import Orchestrator
-    from polymarket_agent.ports import EventFeed, MarketData
+    from polymarket_agent.ports import EventFeed
 
 __all__ = ["register"]
 
-LiveFlag = Annotated[bool, typer.Option("--live", help="One of the locks of live trading; not in this version.")]
+LiveFlag = Annotated[
+    bool, typer.Option("--live", help="One of the three locks of live trading; the others are mode: live and a key.")
+]
 LogOption = Annotated[str, typer.Option("--log-level", help="debug, info, warning or error, to standard error.")]
 
 
@@ -70,21 +68,28 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option
         raise UsageError(f"--log-level {log_level} is not one of {', '.join(log.LEVELS)}")
     log.configure(log_level)
     settings = effective_config(config)
-    require_live_unlocked(settings, live_flag=live)
+    is_live = require_live_unlocked(settings, live_flag=live, feed=feed)
     replay_speed = positive_speed(speed)
     if feed is None and (speed is not None or markets is not None):
         raise UsageError("--speed and --markets belong to a recording; name one with --feed")
     path = _ledger_for(settings, db, feed)
 
     async def work() -> dict[str, Any]:
+        from polymarket_agent.cli.feeds import live_feed, replay_feed
+
+        if is_live:
+            from polymarket_agent.cli.live_run import trade_live
+
+            file = config_file(config)
+            return await trade_live(settings, path, config_file=file, stop_after=stop_after, quiet=as_json)
         if feed == "sandbox":
             from polymarket_agent.cli.local_exchange import LocalExchange
 
             async with LocalExchange(speed=replay_speed or 1.0) as exchange:
                 local = exchange.configured(settings)
-                source = await _live_feed(local)
+                source, _ = await live_feed(local)
                 return await _trade(local, path, source, speed=replay_speed, stop_after=stop_after, quiet=as_json)
-        source = await _live_feed(settings) if feed is None else _replay_feed(feed, markets, replay_speed)
+        source = (await live_feed(settings))[0] if feed is None else replay_feed(feed, markets, replay_speed)
         return await _trade(settings, path, source, speed=replay_speed, stop_after=stop_after, quiet=as_json)
 
     if feed not in (None, "sandbox"):
@@ -104,9 +109,14 @@ def tick(config: ConfigOption = None, db: DbOption = None, live: LiveFlag = Fals
 
     log.configure("warning")
     settings = effective_config(config)
-    require_live_unlocked(settings, live_flag=live)
-    path = db or settings.database
-    summary = asyncio.run(_tick(settings, path))
+    is_live = require_live_unlocked(settings, live_flag=live)
+    path = _ledger_for(settings, db, None)
+    if is_live:
+        from polymarket_agent.cli.live_run import tick_live
+
+        summary = asyncio.run(tick_live(settings, path))
+    else:
+        summary = asyncio.run(_tick(settings, path))
     summary["ledger"] = str(path)
     if as_json:
         print_json(summary)
@@ -131,120 +141,22 @@ def _ledger_for(settings: Config, db: Path | None, feed: str | None) -> Path:
 async def _trade(
     settings: Config, path: Path, source: EventFeed, *, speed: float | None, stop_after: float | None, quiet: bool
 ) -> dict[str, Any]:
+    from polymarket_agent.cli.live_run import run_until
     from polymarket_agent.db import Database
     from polymarket_agent.orchestrator import Orchestrator
 
     with Database(path) as db, Orchestrator(settings, db, source) as orchestrator:
-        _stop_on_signals(orchestrator)
-        loop = asyncio.get_running_loop()
-        if stop_after is not None:
-            loop.call_later(stop_after, orchestrator.stop)
-        if quiet or not sys.stdout.isatty():
-            return await orchestrator.run()
-        from polymarket_agent.cli.live_view import show_while
-
-        return await show_while(orchestrator, speed=speed)
-
-
-def _stop_on_signals(orchestrator: Orchestrator) -> None:
-    """The first Ctrl-C (or SIGTERM) ends the run after the event it is at; the second one ends the process."""
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        orchestrator.stop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop)
-
-
-def _replay_feed(feed: str, markets: Path | None, speed: float | None) -> EventFeed:
-    from polymarket_agent.adapters.pacing import PacedFeed
-
-    source: EventFeed
-    if feed == "demo":
-        from polymarket_agent.adapters.scenario import ScenarioFeed
-
-        source = ScenarioFeed()
-    else:
-        from polymarket_agent.adapters.recordings import open_recording
-
-        source = open_recording(Path(feed), markets=_listed(markets)).feed()
-    return source if speed is None else PacedFeed(source, speed=speed)
-
-
-def _listed(path: Path | None) -> list[Market]:
-    if path is None:
-        return []
-    from polymarket_agent.adapters.polymarket.listing_file import read_markets
-
-    return read_markets(path)
-
-
-async def _watched(settings: Config) -> tuple[MarketData, list[Market], list[MarketGroup]]:
-    """Return the reader, the markets that the config wants watched, and their groups."""
-    from polymarket_agent.cli.market_commands import market_data
-
-    data = market_data(settings, None)
-    try:
-        found, groups = await _ask_for_markets(data, settings)
-    except BaseException:
-        await data.aclose()
-        raise
-    return data, found, groups
-
-
-async def _ask_for_markets(data: MarketData, settings: Config) -> tuple[list[Market], list[MarketGroup]]:
-    from polymarket_agent.adapters.polymarket.public import PolymarketPublic
-    from polymarket_agent.ports import MarketQuery
-
-    wanted = settings.feed
-    found: dict[ConditionId, Market] = {}
-    groups: list[MarketGroup] = []
-    if wanted.groups:
-        if not isinstance(data, PolymarketPublic):
-            raise UsageError(
-                "feed.groups needs feed.source: websocket", hint="name the markets with feed.slugs instead"
-            )
-        for listed in await data.groups(MarketQuery(slugs=wanted.groups)):
-            groups.append(listed.group)
-            found |= {market.condition_id: market for market in listed.markets if market.tradable}
-    if wanted.slugs or wanted.search or not wanted.groups:
-        query = MarketQuery(text=wanted.search, slugs=wanted.slugs, limit=wanted.limit)
-        found |= {market.condition_id: market for market in await data.markets(query)}
-    if not found:
-        raise UsageError("no open market matches the config's feed section", hint="see: polymarket-agent markets list")
-    return list(found.values()), groups
-
-
-async def _live_feed(settings: Config) -> EventFeed:
-    from polymarket_agent.adapters.pacing import TickingFeed
-    from polymarket_agent.clock import SystemClock
-    from polymarket_agent.config import FeedSource
-
-    data, found, groups = await _watched(settings)
-    clock = SystemClock()
-    source: EventFeed
-    if settings.feed.source is FeedSource.CLI:
-        from polymarket_agent.adapters.cli_feed import CliFeed
-
-        source = CliFeed(data, found, clock=clock, interval_s=settings.feed.poll_s)
-    else:
-        from polymarket_agent.adapters.polymarket.feed import PolymarketFeed
-
-        source = PolymarketFeed(found, clock=clock, data=data, groups=groups, url=settings.feed.market_ws_url)
-    return TickingFeed(source, clock, reader=data)
+        return await run_until(orchestrator, speed=speed, stop_after=stop_after, quiet=quiet)
 
 
 async def _tick(settings: Config, path: Path) -> dict[str, Any]:
     from polymarket_agent.adapters.pacing import SnapshotFeed
+    from polymarket_agent.cli.feeds import watched
     from polymarket_agent.clock import SystemClock
     from polymarket_agent.db import Database
     from polymarket_agent.orchestrator import Orchestrator
 
-    data, found, groups = await _watched(settings)
+    data, found, groups = await watched(settings)
     settle_ms = settings.paper.latency_ms + 50
     source = SnapshotFeed(data, found, SystemClock(), groups=groups, settle_ms=settle_ms)
     with Database(path) as db, Orchestrator(settings, db, source) as orchestrator:

@@ -1,4 +1,4 @@
-"""The trading day: how far equity has fallen since 00:00 UTC."""
+"""How far equity has fallen: since 00:00 UTC, and from its highest. Money from outside is neither gain nor loss."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from polymarket_agent.domain.money import Usdc
 
-__all__ = ["TradingDay", "day_of"]
+__all__ = ["HighestEquity", "TradingDay", "day_of"]
 
 
 def day_of(at_ms: int) -> str:
@@ -42,3 +42,34 @@ class TradingDay:
     def loss(self, equity: Usdc) -> Usdc:
         """Return how far equity has fallen since the day began, in micro-USDC; 0 if it has not."""
         return Usdc(max(0, self.open_equity - equity))
+
+    def flow(self, amount: Usdc) -> None:
+        """Let a deposit (or, below 0, a withdrawal) of this day move its opening, so that it is no gain and no loss."""
+        self.open_equity = Usdc(self.open_equity + amount)
+
+
+@dataclass(slots=True)
+class HighestEquity:
+    """The highest equity so far, net of deposits and withdrawals; None before the first."""
+
+    value: Usdc | None = None
+
+    def see(self, equity: Usdc) -> bool:
+        """Take in an equity; True if it is the highest."""
+        higher = self.value is None or equity > self.value
+        if higher:
+            self.value = equity
+        return higher
+
+    def drawdown(self, equity: Usdc) -> Usdc:
+        """Return how far equity has fallen from the highest, in micro-USDC."""
+        return Usdc(max(0, self.value - equity)) if self.value is not None else Usdc(0)
+
+    def begin_again(self, equity: Usdc) -> None:
+        """Count from this equity on: the operator has taken note of what was lost before."""
+        self.value = equity
+
+    def flow(self, amount: Usdc) -> None:
+        """Let a deposit (or, below 0, a withdrawal) move it."""
+        if self.value is not None:
+            self.value = Usdc(self.value + amount)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from polymarket_agent.config import AggregationConfig
+from polymarket_agent.config import AggregationConfig, RiskConfig
 from polymarket_agent.decision.aggregate import aggregate
 from polymarket_agent.decision.sizing import Sizing
 from polymarket_agent.decision.wishes import malformed, read_answer, said_by, storable, well_formed
@@ -130,6 +130,10 @@ class Engine:
         self._tops: dict[AssetId, tuple[int, int]] = {}
         self._sort_wakes()
 
+    def tighten(self, limits: RiskConfig) -> None:
+        """Bound sizes by limits that became tighter."""
+        self._sizing.tighten(limits)
+
     @property
     def strategies(self) -> tuple[str, ...]:
         """Names of the strategies that are asked."""
@@ -237,7 +241,8 @@ class Engine:
             if market is None or malformed(signal) is not None:
                 signals.append(signal)  # the gate refuses it by name
                 continue
-            sized = self._sizing.size(signal, market, self.board.books.get(signal.asset_id), self.account, worth)
+            book = self.board.books.get(signal.asset_id)
+            sized = self._sizing.size(signal, market, book, self.account, worth, board=self.board)
             if sized.signal is None:
                 unsized.append((signal, sized.reason))
             else:
@@ -258,7 +263,7 @@ class Engine:
             if len(known) < len(legs) or not legs:
                 unsized += [(leg, "a leg of this basket belongs to no market that is known") for leg in legs]
                 continue
-            sized, why = self._sizing.size_basket(basket, known, self.account)
+            sized, why = self._sizing.size_basket(basket, known, self.account, board=self.board)
             if sized is None:
                 unsized += [(leg, why) for leg in legs]
             else:

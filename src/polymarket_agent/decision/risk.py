@@ -1,14 +1,38 @@
 """The rules of the gate. Each says None, or why not and what would pass. The gate refuses; it never clamps.
 
 Rules that bind exits too are marked so; entry limits never block an order that reduces risk: a sale of at most
-the free shares that does not raise what its market can still lose.
+the free shares that does not raise what its event can still lose. Rules about amounts and about the world outside stand in
+modules of their own; here are those about the market, the price and our other orders.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from polymarket_agent.decision.view import Refusal, RiskView, Rule, as_order, reduces_risk
+from polymarket_agent.decision.rules_amounts import (
+    daily_loss,
+    daily_turnover,
+    drawdown,
+    event_exposure,
+    markets,
+    means,
+    open_orders,
+    order_size,
+    position_size,
+    strategy_exposure,
+    total_exposure,
+)
+from polymarket_agent.decision.rules_outside import (
+    agent_state,
+    authority,
+    breakers,
+    clock,
+    listing,
+    message_rate,
+    stream,
+    venue,
+)
+from polymarket_agent.decision.view import Refusal, RiskView, Rule, reduces_risk
 from polymarket_agent.decision.wishes import malformed
 from polymarket_agent.domain.book import OrderBook, Side
 from polymarket_agent.domain.market import Market, MarketState
@@ -17,21 +41,18 @@ from polymarket_agent.domain.order import Order, OrderState, form_refusal
 from polymarket_agent.domain.signal import Signal
 
 __all__ = [
+    "RESEND_RULES",
     "RULES",
     "Refusal",
     "RiskView",
     "Rule",
     "check",
     "collar",
-    "daily_loss",
     "duplicate",
     "form",
     "freshness",
     "instrument",
     "malformed",
-    "means",
-    "open_orders",
-    "position_size",
     "reduces_risk",
     "repetition",
     "self_trade",
@@ -48,7 +69,7 @@ _REJECTIONS_PER_MINUTE = 5  # of one strategy, asset and side: it repeats what t
 
 
 def check(signal: Signal, view: RiskView, rules: Iterable[Rule] | None = None) -> list[Refusal]:
-    """Return every rule's refusal of a signal, in order; the first two need valid input to go on."""
+    """Return every rule's refusal of a signal, in order; what follows shape and instrument needs them to pass."""
     refusals: list[Refusal] = []
     exit_order = False
     for rule in rules if rules is not None else RULES:
@@ -57,8 +78,8 @@ def check(signal: Signal, view: RiskView, rules: Iterable[Rule] | None = None) -
         reason = rule.refuse(signal, view)
         if reason is not None:
             refusals.append(Refusal(rule.name, reason))
-        if rule.name in ("shape", "instrument") and refusals:
-            return refusals
+            if rule.name in ("shape", "instrument"):
+                return refusals
         if rule.name == "instrument":
             exit_order = reduces_risk(signal, view)
     return refusals
@@ -227,64 +248,16 @@ def _first_terms(market: Market, asset_id: str, side: Side, at: int) -> tuple[bo
     return (side is Side.BUY, at) if asset_id == market.asset_ids[0] else (side is Side.SELL, MICRO - at)
 
 
-def position_size(signal: Signal, view: RiskView) -> str | None:
-    """The order alone, and what its market can lose with it, stay within the limit."""
-    limit = view.limits.max_position_size
-    market = view.board.market_by_asset[signal.asset_id]
-    order = as_order(signal, market)
-    after = view.exposure(market, more=order)
-    if signal.side is Side.SELL:
-        could = f"selling it breaks a pair: {display(after)} USDC could then be lost"
-        return f"{could}; max_position_size is {display(limit)}" if after > limit else None
-    before = view.exposure(market)
-    if order.reserved > limit or after > limit:
-        room = max(0, min(limit, limit - before))
-        return (
-            f"BUY of {display(order.reserved)} USDC refused: max_position_size is {display(limit)} USDC and "
-            f"{display(before)} are at risk in this market; lower the size to {display(room)} or raise "
-            "risk.max_position_size"
-        )
-    return None
-
-
-def means(signal: Signal, view: RiskView) -> str | None:
-    """There is free cash for a purchase with its fee, and there are free shares for a sale."""
-    if signal.side is Side.SELL:
-        free = view.free_shares(signal.asset_id)
-        if signal.quantity > free:
-            return f"{display(signal.quantity)} shares are to be sold, {display(free)} are free"
-        return None
-    cost = as_order(signal, view.board.market_by_asset[signal.asset_id]).reserved
-    if cost > view.free_cash:
-        return f"it may cost {display(cost)} USDC, {display(max(0, view.free_cash))} are free"
-    return None
-
-
-def daily_loss(signal: Signal, view: RiskView) -> str | None:
-    """No entry once equity has fallen by the limit since 00:00 UTC."""
-    del signal
-    limit = view.limits.max_daily_loss
-    if view.daily_loss >= limit:
-        return f"equity has fallen by {display(view.daily_loss)} USDC today; max_daily_loss is {display(limit)}"
-    return None
-
-
-def open_orders(signal: Signal, view: RiskView) -> str | None:
-    """The number of orders that may still be matched stays within the limits, in all and per asset and side."""
-    limit, most = view.limits.max_open_orders, view.limits.max_orders_per_side
-    live = view.live_orders()
-    if len(live) + 1 > limit:
-        return f"{len(live)} orders may still be matched; max_open_orders is {limit}"
-    same = sum((order.asset_id, order.side) == (signal.asset_id, signal.side) for order in live)
-    if same + 1 > most:
-        return f"{same} orders stand on this side of the asset; risk.max_orders_per_side is {most}"
-    return None
-
-
 RULES: tuple[Rule, ...] = (
     Rule("shape", shape, binds_exits=True),
+    Rule("state", agent_state, binds_exits=True),
+    Rule("authority", authority, binds_exits=True),
+    Rule("venue", venue, binds_exits=True),
     Rule("instrument", instrument, binds_exits=True),
+    Rule("listing", listing, binds_exits=False),
     Rule("time_to_end", time_to_end, binds_exits=False),
+    Rule("clock", clock, binds_exits=False),
+    Rule("stream", stream, binds_exits=False),
     Rule("freshness", freshness, binds_exits=False),
     Rule("form", form, binds_exits=True),
     Rule("collar", collar, binds_exits=True),
@@ -292,8 +265,22 @@ RULES: tuple[Rule, ...] = (
     Rule("duplicate", duplicate, binds_exits=True),
     Rule("repetition", repetition, binds_exits=True),
     Rule("self_trade", self_trade, binds_exits=True),
+    Rule("max_order_size", order_size, binds_exits=False),
     Rule("max_position_size", position_size, binds_exits=False),
+    Rule("max_event_exposure", event_exposure, binds_exits=False),
+    Rule("max_strategy_exposure", strategy_exposure, binds_exits=False),
+    Rule("max_total_exposure", total_exposure, binds_exits=False),
+    Rule("max_markets", markets, binds_exits=False),
     Rule("means", means, binds_exits=True),
     Rule("max_daily_loss", daily_loss, binds_exits=False),
+    Rule("max_drawdown", drawdown, binds_exits=False),
     Rule("max_open_orders", open_orders, binds_exits=False),
+    Rule("message_rate", message_rate, binds_exits=True),
+    Rule("breakers", breakers, binds_exits=False),
+    Rule("max_daily_turnover", daily_turnover, binds_exits=False),
 )
+
+# What still has to hold before the same bytes of an order are sent again: its reservation stands, and the venue takes
+# them once. Limits on new orders and the order's own traces (it is unknown, it is its own copy) do not.
+_RESENT = {"state", "authority", "venue", "instrument", "clock", "freshness", "form", "collar", "max_daily_loss"}
+RESEND_RULES: tuple[Rule, ...] = tuple(rule for rule in RULES if rule.name in _RESENT)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from polymarket_agent.config import RiskConfig, SizingConfig, SizingMethod
-from polymarket_agent.decision.exposure import worst_exposure
+from polymarket_agent.decision.headroom import Headroom
+from polymarket_agent.domain.board import Board
 from polymarket_agent.domain.book import OrderBook, Side
 from polymarket_agent.domain.market import Market, taker_fee
 from polymarket_agent.domain.money import (
@@ -86,8 +87,24 @@ class Sizing:
         self._risk = risk
         self._rule = METHODS[sizing.method]
 
-    def size(self, signal: Signal, market: Market, book: OrderBook | None, account: Account, equity: Usdc) -> Sized:
-        """Return the signal with the size it can have and its price on the grid, or the reason why there is no order."""
+    def tighten(self, risk: RiskConfig) -> None:
+        """Take up limits that the gate has taken up."""
+        self._risk = risk
+
+    def size(
+        self,
+        signal: Signal,
+        market: Market,
+        book: OrderBook | None,
+        account: Account,
+        equity: Usdc,
+        *,
+        board: Board | None = None,
+    ) -> Sized:
+        """Return the signal with the size it can have and its price on the grid, or the reason why there is no order.
+
+        Without a board the limits on events and totals are left to the gate.
+        """
         signal = _on_grid(signal, market)
         if signal.side is Side.SELL:
             return self._size_exit(signal, market, book, account)
@@ -102,9 +119,14 @@ class Sizing:
                 None, "no edge: the sizing rule spends nothing on it" if not wish else "no order: a price of 0"
             )
         quantity = shares_for(wish, signal.target_price)
+        room = Headroom(self._risk, account, board)
         bounds = {
             "free cash": _affordable(signal, market, account.free_cash - self._risk.cash_reserve),
-            "room in the market": _affordable(signal, market, self._room(account, market)),
+            "max_order_size": _affordable(signal, market, self._risk.max_order_size),
+            "room in the market": _affordable(signal, market, room.in_market(market)),
+            "room in the event": _affordable(signal, market, room.in_event(market)),
+            "room of the strategy": _affordable(signal, market, room.of_strategy(signal.strategy)),
+            "room in all markets": _affordable(signal, market, room.in_all()),
             "displayed depth": self._depth(signal, book),
         }
         name, least = min(bounds.items(), key=lambda item: item[1])
@@ -115,8 +137,10 @@ class Sizing:
             return Sized(None, f"no order{limited}: {wrong}")
         return Sized(replace(signal, size=cost_rounded_up(signal.target_price, bounded)))
 
-    def size_basket(self, basket: Basket, markets: list[Market], account: Account) -> tuple[Basket | None, str]:
-        """Give every leg the same number of shares: what cash, free shares and the room in each market can bear."""
+    def size_basket(
+        self, basket: Basket, markets: list[Market], account: Account, *, board: Board | None = None
+    ) -> tuple[Basket | None, str]:
+        """Give every leg the same number of shares: what cash, free shares and the limits on amounts can bear."""
         legs = [(_on_grid(leg, market), market) for leg, market in zip(basket.legs, markets, strict=True)]
         if not all(leg.target_price for leg, _ in legs):
             return None, "no basket: a price of 0"
@@ -124,9 +148,7 @@ class Sizing:
         buys = [(leg, market) for leg, market in legs if leg.side is Side.BUY]
         free = account.free_cash - self._risk.cash_reserve
         quantity = min(quantity, _affordable_together(buys, free))
-        for market in {market.condition_id: market for _, market in buys}.values():
-            own = [(leg, each) for leg, each in buys if each.condition_id == market.condition_id]
-            quantity = min(quantity, _affordable_together(own, self._room(account, market)))
+        quantity = min(quantity, self._basket_room(buys, Headroom(self._risk, account, board)))
         sold = [leg.asset_id for leg, _ in legs if leg.side is Side.SELL]
         for asset_id in sold:
             quantity = min(quantity, account.free_shares(asset_id) // sold.count(asset_id))
@@ -154,10 +176,18 @@ class Sizing:
             return Sized(None, f"no exit: {wrong}")
         return Sized(replace(signal, size=cost_rounded_up(signal.target_price, bounded)))
 
-    def _room(self, account: Account, market: Market) -> int:
-        """Return what one more buy may cost in a market: alone, and on top of what is at risk there."""
-        limit = self._risk.max_position_size
-        return min(limit, limit - worst_exposure(account, market, account.orders_of(market)))
+    def _basket_room(self, buys: list[tuple[Signal, Market]], room: Headroom) -> int:
+        """Return how many shares of each of these legs the limits leave room for."""
+        quantity: int = _UNBOUNDED
+        for leg, market in buys:
+            quantity = min(quantity, _affordable(leg, market, self._risk.max_order_size))
+            own = [(each, its) for each, its in buys if its.condition_id == market.condition_id]
+            quantity = min(quantity, _affordable_together(own, room.in_market(market)))
+            related = [(each, its) for each, its in buys if room.event_key(its) == room.event_key(market)]
+            quantity = min(quantity, _affordable_together(related, room.in_event(market)))
+            mine = [(each, its) for each, its in buys if each.strategy == leg.strategy]
+            quantity = min(quantity, _affordable_together(mine, room.of_strategy(leg.strategy)))
+        return min(quantity, _affordable_together(buys, room.in_all()))
 
     def _depth(self, signal: Signal, book: OrderBook | None) -> Shares:
         """Shares that can be taken within the slippage limit; resting orders are not bounded by depth."""

@@ -6,84 +6,29 @@ computed separately and must come to the same sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
+from polymarket_agent.domain.costs import exposure_of
 from polymarket_agent.domain.levels import Side
-from polymarket_agent.domain.market import AssetId, ConditionId, FeeSchedule, Market, most_taker_fee
-from polymarket_agent.domain.money import MICRO, Price, Shares, Usdc, ceil_div, cost_rounded_up
-from polymarket_agent.domain.order import Fill, Order, OrderId, OrderState, SettlementStatus
+from polymarket_agent.domain.market import AssetId, ConditionId, Market
+from polymarket_agent.domain.money import MICRO, Shares, Usdc, ceil_div
+from polymarket_agent.domain.order import SETTLEMENT_MOVES, Fill, Order, OrderId, OrderState, SettlementStatus
+from polymarket_agent.domain.position import Position, Unsettled, after_fill
 from polymarket_agent.errors import LedgerError
 
-__all__ = ["Account", "Position", "exposure_of", "shrink", "worst_cost"]
+__all__ = ["Account", "FillKey"]
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Shares of one asset. `cost` is what the held shares cost before fees, `entry_fees` the fees on top.
-
-    Selling a part takes the same part of both, rounded down; the last share takes the rest.
-    """
-
-    asset_id: AssetId
-    condition_id: ConditionId
-    quantity: Shares = Shares(0)
-    cost: Usdc = Usdc(0)
-    entry_fees: Usdc = Usdc(0)
-
-    @property
-    def average_cost(self) -> Price:
-        """Micro-USDC paid per share held, rounded up; 0 for none."""
-        return Price(ceil_div(self.cost * MICRO, self.quantity)) if self.quantity else Price(0)
-
-    def basis_of(self, quantity: Shares) -> Usdc:
-        """Return the cost that leaves with `quantity`."""
-        return Usdc(self.cost * quantity // self.quantity)
-
-
-def worst_cost(side: Side, at: Price, quantity: Shares, fees: FeeSchedule, *, post_only: bool) -> int:
-    """Return what an order can cost at most: micro-USDC for a BUY (fee included), micro-shares for a SELL."""
-    if side is Side.SELL:
-        return quantity
-    amount = cost_rounded_up(at, quantity)
-    return amount if post_only and fees.taker_only else amount + most_taker_fee(amount, quantity, fees)
-
-
-def shrink(order: Order, fill: Fill, fees: FeeSchedule) -> Order:
-    """Return an order after one of its fills: matched grown, its reservation down to what the rest can cost.
-
-    A reservation falls by at least what the fill took, so that free cash never pays for a fill.
-
-    Raises:
-        LedgerError: the order would be filled beyond its quantity.
-    """
-    matched = Shares(order.matched + fill.quantity)
-    if matched > order.quantity:
-        raise LedgerError(f"order {order.order_id} of {order.quantity} would be filled to {matched}")
-    rest = Shares(order.quantity - matched)
-    reserved = worst_cost(order.side, order.price, rest, fees, post_only=order.post_only or fill.is_maker)
-    taken: int = fill.quantity if order.side is Side.SELL else fill.notional + fill.fee
-    return replace(
-        order, matched=matched, reserved=max(0, min(order.reserved - taken, reserved)), updated_ms=fill.at_ms
-    )
-
-
-def exposure_of(holdings: Iterable[tuple[Shares, Usdc]], open_buys: Usdc = Usdc(0)) -> Usdc:
-    """Return the most that can still be lost in one market, in micro-USDC.
-
-    cost of what is held with entry fees + worst cost of live buys - the smallest payout over both answers.
-
-    Args:
-        holdings: (shares, cost with entry fees) of each outcome; missing outcomes count as none held.
-        open_buys: worst cost of buys that may still be matched.
-    """
-    held = list(holdings)
-    guaranteed = min(quantity for quantity, _ in held) if len(held) > 1 else 0
-    return Usdc(sum(cost for _, cost in held) + open_buys - guaranteed)
+FillKey = tuple[str, OrderId, int]
 
 
 class Account:
-    """Cash, positions and live orders of one wallet."""
+    """Cash, positions and live orders of one wallet.
+
+    Fills count from their match. Until they are settled they may still fail, and then count as if they had never
+    been: shares bought so are not sold on, and proceeds are not spent, before.
+    """
 
     def __init__(self, starting_balance: Usdc = Usdc(0)) -> None:
         self.deposits = starting_balance
@@ -93,7 +38,8 @@ class Account:
         self.positions: dict[AssetId, Position] = {}
         self.orders: dict[OrderId, Order] = {}
         self._bought_by: dict[tuple[str, AssetId], int] = {}
-        self._applied: set[tuple[str, OrderId, int]] = set()
+        self._applied: set[FillKey] = set()
+        self._unsettled: dict[AssetId, Unsettled] = {}
 
     def apply_order(self, order: Order) -> None:
         """Take in an order's new state; a closed one is forgotten here (the journal keeps it)."""
@@ -109,46 +55,168 @@ class Account:
             LedgerError: more would be sold than is held, or spent than there is. Nothing has changed.
         """
         key = (fill.trade_id, fill.order_id, fill.bucket)
-        if key in self._applied:
-            return False
-        if fill.settlement is SettlementStatus.FAILED:
+        if key in self._applied or fill.settlement is SettlementStatus.FAILED:
             return False
         position = self.positions.get(fill.asset_id) or Position(fill.asset_id, fill.condition_id)
-        if fill.side is Side.BUY:
-            cash = self.cash - fill.notional - fill.fee
-            if cash < 0:
-                raise LedgerError(f"fill {fill.trade_id} costs {fill.notional + fill.fee}, cash is {self.cash}")
-            after = replace(
-                position,
-                quantity=Shares(position.quantity + fill.quantity),
-                cost=Usdc(position.cost + fill.notional),
-                entry_fees=Usdc(position.entry_fees + fill.fee),
-            )
-            gain = 0
-        else:
-            if fill.quantity > position.quantity:
-                raise LedgerError(f"fill {fill.trade_id} sells {fill.quantity}, {position.quantity} are held")
-            cash = self.cash + fill.notional - fill.fee
-            basis = position.basis_of(fill.quantity)
-            gain = fill.notional - basis
-            after = replace(
-                position,
-                quantity=Shares(position.quantity - fill.quantity),
-                cost=Usdc(position.cost - basis),
-                entry_fees=Usdc(position.entry_fees - position.entry_fees * fill.quantity // position.quantity),
-            )
+        moved = -fill.notional if fill.side is Side.BUY else fill.notional
+        cash = self.cash + moved - fill.fee
+        if fill.side is Side.BUY and cash < 0:
+            raise LedgerError(f"fill {fill.trade_id} costs {fill.notional + fill.fee}, cash is {self.cash}")
+        after, gain = after_fill(position, fill)
+        if not fill.settlement.final or fill.asset_id in self._unsettled:
+            self._unsettled.setdefault(fill.asset_id, Unsettled(position, [])).fills.append(fill)
         self._applied.add(key)
-        owner = (fill.strategy, fill.asset_id)
-        sign = 1 if fill.side is Side.BUY else -1
-        self._bought_by[owner] = self._bought_by.get(owner, 0) + sign * fill.quantity
+        self._count_for(fill, 1)
         self.cash = Usdc(cash)
         self.fees = Usdc(self.fees + fill.fee)
         self.realised = Usdc(self.realised + gain)
         self._store(after)
         return True
 
+    def settle(self, trade_id: str, order_id: OrderId, bucket: int, status: SettlementStatus) -> bool:
+        """Advance a booked fill; False if nothing changes (an older message, or a fill that is final).
+
+        CONFIRMED makes it final. FAILED undoes it: position, realised gains and fees are those of a replay without it.
+
+        Raises:
+            LedgerError: without it more would have been sold than was held. Nothing has changed.
+        """
+        for asset_id, unsettled in self._unsettled.items():
+            for index, fill in enumerate(unsettled.fills):
+                if (fill.trade_id, fill.order_id, fill.bucket) == (trade_id, order_id, bucket):
+                    if status is fill.settlement or status not in SETTLEMENT_MOVES[fill.settlement]:
+                        return False
+                    if status is SettlementStatus.FAILED:
+                        self._undo(unsettled, index)
+                    else:
+                        unsettled.fills[index] = replace(fill, settlement=status)
+                    unsettled.fold()
+                    if not unsettled.fills:
+                        del self._unsettled[asset_id]
+                    return True
+        return False
+
+    def _undo(self, unsettled: Unsettled, index: int) -> None:
+        fill = unsettled.fills[index]
+        without = Unsettled(unsettled.base, [*unsettled.fills[:index], *unsettled.fills[index + 1 :]])
+        (after, realised), (_, before) = without.replay(), unsettled.replay()
+        unsettled.fills = without.fills
+        moved = fill.notional if fill.side is Side.BUY else -fill.notional
+        self.cash = Usdc(self.cash + moved + fill.fee)
+        self.fees = Usdc(self.fees - fill.fee)
+        self.realised = Usdc(self.realised + realised - before)
+        self._count_for(fill, -1)
+        self._store(after)
+
+    def _count_for(self, fill: Fill, times: int) -> None:
+        owner, sign = (fill.strategy, fill.asset_id), times if fill.side is Side.BUY else -times
+        self._bought_by[owner] = self._bought_by.get(owner, 0) + sign * fill.quantity
+
+    def booked(self, trade_id: str, order_id: OrderId, bucket: int) -> bool:
+        """Whether a fill is known, failed or not."""
+        return (trade_id, order_id, bucket) in self._applied
+
+    def unsettled_fills(self) -> list[Fill]:
+        """Return fills that are booked and may still fail."""
+        return [fill for each in self._unsettled.values() for fill in each.fills if not fill.settlement.final]
+
+    def unsettled_fill(self, trade_id: str, order_id: OrderId, bucket: int) -> Fill | None:
+        """Return a booked fill that may still fail, or None."""
+        for fill in self.unsettled_fills():
+            if (fill.trade_id, fill.order_id, fill.bucket) == (trade_id, order_id, bucket):
+                return fill
+        return None
+
+    def pending_buys(self, asset_id: AssetId) -> Shares:
+        """Micro-shares bought and not settled yet."""
+        each = self._unsettled.get(asset_id)
+        return Shares(sum(fill.quantity for fill in each.pending(Side.BUY))) if each else Shares(0)
+
+    def pending_sells(self, asset_id: AssetId) -> Shares:
+        """Micro-shares sold and not settled yet; the wallet still has them."""
+        each = self._unsettled.get(asset_id)
+        return Shares(sum(fill.quantity for fill in each.pending(Side.SELL))) if each else Shares(0)
+
+    @property
+    def pending_cost(self) -> Usdc:
+        """Micro-USDC, fees included, that unsettled purchases will take from the wallet."""
+        bought = (fill for each in self._unsettled.values() for fill in each.pending(Side.BUY))
+        return Usdc(sum(fill.notional + fill.fee for fill in bought))
+
+    @property
+    def pending_proceeds(self) -> Usdc:
+        """Micro-USDC, fees taken off, that unsettled sales will bring."""
+        sold = (fill for each in self._unsettled.values() for fill in each.pending(Side.SELL))
+        return Usdc(sum(fill.notional - fill.fee for fill in sold))
+
+    def deposit(self, amount: Usdc) -> None:
+        """Book cash from outside, negative for what left. It is no profit."""
+        self.deposits = Usdc(self.deposits + amount)
+        self.cash = Usdc(self.cash + amount)
+
+    def deposit_shares(self, asset_id: AssetId, condition_id: ConditionId, quantity: Shares, cost: Usdc) -> None:
+        """Book shares from outside at what they cost there; negative for what left, at its part of our cost.
+
+        Raises:
+            LedgerError: more would leave than is held, or fills of the asset are not settled.
+        """
+        if asset_id in self._unsettled:
+            raise LedgerError(f"shares of {asset_id} moved while fills of it are not settled")
+        position = self.positions.get(asset_id) or Position(asset_id, condition_id)
+        if quantity < 0:
+            if -quantity > position.quantity:
+                raise LedgerError(f"{-quantity} of {asset_id} left, {position.quantity} are held")
+            part = Position(asset_id, condition_id, Shares(-quantity))
+            cost = Usdc(-position.basis_of(part.quantity))
+        fees = position.entry_fees * -quantity // position.quantity if quantity < 0 else 0
+        self.deposits = Usdc(self.deposits + cost)
+        self._store(
+            replace(
+                position,
+                quantity=Shares(position.quantity + quantity),
+                cost=Usdc(position.cost + cost),
+                entry_fees=Usdc(position.entry_fees - fees),
+            )
+        )
+
+    def adjust(self, amount: Usdc) -> None:
+        """Book a rounding of the venue, positive in our favour; it counts as a fee."""
+        self.cash = Usdc(self.cash + amount)
+        self.fees = Usdc(self.fees - amount)
+
+    def apply_merge(self, first: AssetId, second: AssetId, quantity: Shares) -> None:
+        """Turn complete sets into 1 USDC each.
+
+        Raises:
+            LedgerError: less than that is held and settled of one of them. Nothing has changed.
+        """
+        for asset_id in (first, second):
+            if quantity > self.quantity_of(asset_id) or asset_id in self._unsettled:
+                raise LedgerError(f"{quantity} sets are merged, {self.quantity_of(asset_id)} of {asset_id} are settled")
+        cost = 0
+        for asset_id in (first, second):
+            position = self.positions[asset_id]
+            part = position.basis_of(quantity)
+            fees = position.entry_fees * quantity // position.quantity
+            cost += part
+            left = replace(
+                position,
+                quantity=Shares(position.quantity - quantity),
+                cost=Usdc(position.cost - part),
+                entry_fees=Usdc(position.entry_fees - fees),
+            )
+            self._store(left)
+        self.cash = Usdc(self.cash + quantity)
+        self.realised = Usdc(self.realised + quantity - cost)
+
     def apply_resolution(self, asset_id: AssetId, payout: int) -> Usdc:
-        """Turn a position into its payout (micro-USDC a share, rounded down in sum). Returns the cash received."""
+        """Turn a position into its payout (micro-USDC a share, rounded down in sum). Returns the cash received.
+
+        Raises:
+            LedgerError: fills of it are not settled; what may still fail is not paid out.
+        """
+        if asset_id in self._unsettled:
+            raise LedgerError(f"fills of {asset_id} are not settled")
         position = self.positions.get(asset_id)
         if position is None:
             return Usdc(0)
@@ -186,16 +254,21 @@ class Account:
 
     @property
     def free_cash(self) -> Usdc:
-        """Cash that no order is promised."""
-        return Usdc(self.cash - self.reserved_cash)
+        """Cash that is here and that no order is promised."""
+        return Usdc(self.cash - self.pending_proceeds - self.reserved_cash)
 
     def reserved_shares(self, asset_id: AssetId) -> Shares:
-        """Micro-shares that live sells of an asset may still deliver."""
-        return Shares(sum(o.reserved for o in self.orders.values() if o.side is Side.SELL and o.asset_id == asset_id))
+        """Micro-shares that live sells of an asset may still deliver.
+
+        A quarantined sale blocks no other: the venue cannot settle shares that are gone.
+        """
+        sells = (o for o in self.orders.values() if o.side is Side.SELL and o.asset_id == asset_id)
+        return Shares(sum(o.reserved for o in sells if o.state is not OrderState.QUARANTINED))
 
     def free_shares(self, asset_id: AssetId) -> Shares:
-        """Micro-shares held that no live sell is promised."""
-        return Shares(self.quantity_of(asset_id) - self.reserved_shares(asset_id))
+        """Micro-shares held and settled that no live sell is promised."""
+        settled = self.quantity_of(asset_id) - self.pending_buys(asset_id)
+        return Shares(settled - self.reserved_shares(asset_id))
 
     def orders_of(self, market: Market) -> Iterator[Order]:
         """Live orders in a market."""

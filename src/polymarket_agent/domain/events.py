@@ -12,6 +12,7 @@ import msgspec
 from polymarket_agent.domain.market import AssetId, ConditionId, Market, MarketGroup
 from polymarket_agent.domain.money import Price, Shares
 from polymarket_agent.domain.order import Fill, Order
+from polymarket_agent.domain.venue import Leg, OrderSnapshot
 
 __all__ = [
     "BookDelta",
@@ -28,6 +29,9 @@ __all__ = [
     "TickSizeChange",
     "Timer",
     "TradePrint",
+    "UserStream",
+    "VenueLeg",
+    "VenueOrder",
     "time_of",
 ]
 
@@ -137,6 +141,32 @@ class Filled(msgspec.Struct, frozen=True, gc=False):
     received_ms: int = 0
 
 
+class VenueOrder(msgspec.Struct, frozen=True, gc=False):
+    """The venue says something about one of our wallet's orders. Evidence, not yet a move."""
+
+    snapshot: OrderSnapshot
+    at_ms: int
+    received_ms: int = 0
+
+
+class VenueLeg(msgspec.Struct, frozen=True, gc=False):
+    """The venue says something about a fill of our wallet. The same leg comes again at every step of settlement."""
+
+    leg: Leg
+    at_ms: int
+    received_ms: int = 0
+
+
+class UserStream(msgspec.Struct, frozen=True, gc=False):
+    """The channel of our orders came up (a new epoch begins) or was lost. What was said in between is not repeated."""
+
+    up: bool
+    epoch: int
+    reason: str
+    at_ms: int
+    received_ms: int = 0
+
+
 class Timer(msgspec.Struct, frozen=True, gc=False):
     """Time passed and nothing else happened."""
 
@@ -156,6 +186,9 @@ Event = (
     | Gap
     | OrderUpdated
     | Filled
+    | VenueOrder
+    | VenueLeg
+    | UserStream
     | Timer
 )
 

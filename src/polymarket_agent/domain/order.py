@@ -14,12 +14,15 @@ from typing import NewType
 from polymarket_agent.domain.book import Side
 from polymarket_agent.domain.market import AssetId, ConditionId, Market
 from polymarket_agent.domain.money import LOT, MICRO, Price, Shares, Usdc, decimal_text, proceeds_rounded_down
+from polymarket_agent.domain.settlement import SETTLEMENT_MOVES, SettlementStatus, move_settlement
 from polymarket_agent.errors import OrderStateError
 
 __all__ = [
+    "EXTERNAL",
     "ORDER_MOVES",
     "POSSIBLY_ALIVE",
     "SETTLEMENT_MOVES",
+    "CancelState",
     "Evidence",
     "Fill",
     "Order",
@@ -33,6 +36,8 @@ __all__ = [
 ]
 
 OrderId = NewType("OrderId", str)
+
+EXTERNAL = "external"  # the strategy of orders that somebody else made with our wallet
 
 
 class TimeInForce(Enum):
@@ -92,6 +97,7 @@ class OrderCause(Enum):
     LAST_LOOK = "nothing found after the quarantine"
     CLOSED_FILLED = "closed, filled"
     CLOSED_CANCELED = "closed, cancelled"
+    SETTLEMENT_FAILED = "a fill failed to settle"
 
 
 _S, _C = OrderState, OrderCause
@@ -119,6 +125,7 @@ ORDER_MOVES: dict[tuple[OrderState, OrderCause], OrderState] = {
     (_S.OPEN, _C.ACCEPTED): _S.OPEN,
     (_S.OPEN, _C.CLOSED_FILLED): _S.FILLED,
     (_S.OPEN, _C.CLOSED_CANCELED): _S.CANCELED,
+    (_S.FILLED, _C.SETTLEMENT_FAILED): _S.OPEN,  # it is not filled after all; the venue may have it resting again
     # Revivals: the venue knows an order that we had closed. Reserved again, cancelled, reported.
     (_S.REJECTED, _C.SIGN_OF_LIFE): _S.OPEN,
     (_S.ABANDONED, _C.SIGN_OF_LIFE): _S.OPEN,
@@ -126,45 +133,14 @@ ORDER_MOVES: dict[tuple[OrderState, OrderCause], OrderState] = {
 }
 
 
-class SettlementStatus(Enum):
-    """Where a matched fill stands on the chain. Only `CONFIRMED` and `FAILED` are final."""
+class CancelState(Enum):
+    """What became of our wish to cancel an order; beside its state, because it proves nothing about fills."""
 
-    MATCHED = "MATCHED"
-    MINED = "MINED"
-    RETRYING = "RETRYING"
-    CONFIRMED = "CONFIRMED"
-    FAILED = "FAILED"
-
-    @property
-    def final(self) -> bool:
-        """Whether it can change no more."""
-        return self in (SettlementStatus.CONFIRMED, SettlementStatus.FAILED)
-
-
-_T = SettlementStatus
-SETTLEMENT_MOVES: dict[SettlementStatus, frozenset[SettlementStatus]] = {
-    _T.MATCHED: frozenset({_T.MINED, _T.RETRYING, _T.CONFIRMED, _T.FAILED}),
-    _T.MINED: frozenset({_T.RETRYING, _T.CONFIRMED, _T.FAILED}),
-    _T.RETRYING: frozenset({_T.MINED, _T.CONFIRMED, _T.FAILED}),
-    _T.CONFIRMED: frozenset(),
-    _T.FAILED: frozenset(),
-}
-
-
-def move_settlement(now: SettlementStatus, to: SettlementStatus) -> SettlementStatus:
-    """Return the later of the two statuses; a message that is older than what we know changes nothing.
-
-    Raises:
-        OrderStateError: CONFIRMED and FAILED of one fill contradict each other.
-    """
-    if to is now or to in SETTLEMENT_MOVES[now]:
-        return to
-    if now.final and to.final:
-        raise OrderStateError(
-            f"a fill is {now.value} and reported {to.value}; both are final",
-            hint="stop trading and compare the share and cash balances with the venue",
-        )
-    return now
+    NONE = "none"
+    REQUESTED = "requested"
+    ACKNOWLEDGED = "acknowledged"  # the venue matches it no more
+    NOT_CANCELLED = "not cancelled"
+    UNKNOWN = "unknown"
 
 
 class Evidence(Enum):
@@ -208,7 +184,10 @@ class Order:
     """Our instruction to buy or sell `quantity` of one asset at `price` or better.
 
     `reserved` is what it may still cost: micro-USDC for a BUY, micro-shares for a SELL. `matched` is the sum of
-    its fills. `reason` says why it is closed, when it is.
+    its fills that did not fail, `spent` the sum of their notionals. `reason` says why it is closed, when it is.
+    `budget` is not 0 where the venue bounds a buy by its collateral (FOK and FAK): a better price then gives more
+    shares than `quantity`. `intent` tells one decision from another: an intent has one order that may be alive.
+    `deadline_ms` is when somebody must look at it, whatever happens to the process.
     """
 
     order_id: OrderId
@@ -229,11 +208,23 @@ class Order:
     updated_ms: int = 0
     reason: str = ""
     basket_id: str | None = None
+    intent: str = ""
+    budget: Usdc = Usdc(0)
+    spent: Usdc = Usdc(0)
+    deadline_ms: int | None = None
+    cancel: CancelState = CancelState.NONE
 
     @property
     def remaining(self) -> Shares:
-        """What is not matched yet."""
+        """What is not matched yet; for a buy bounded by its collateral, what the rest of that buys at the limit."""
+        if self.budget:
+            return Shares(max(0, self.budget - self.spent) * MICRO // self.price)
         return Shares(self.quantity - self.matched)
+
+    @property
+    def filled_up(self) -> bool:
+        """Whether the rest is less than the venue trades."""
+        return self.remaining < LOT
 
     @property
     def possibly_alive(self) -> bool:

@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from polymarket_agent.domain.account import Account, Position, exposure_of, shrink, worst_cost
+from polymarket_agent.domain.account import Account
 from polymarket_agent.domain.board import Board
 from polymarket_agent.domain.book import OrderBook
+from polymarket_agent.domain.costs import exposure_of, rest_cost, shrink, unshrink, worst_cost
 from polymarket_agent.domain.levels import Side
 from polymarket_agent.domain.market import AssetId, Market, taker_fee
 from polymarket_agent.domain.money import MICRO, Shares, Usdc, proceeds_rounded_down
+from polymarket_agent.domain.position import Position
 
-__all__ = ["Account", "Mark", "Portfolio", "Position", "Valuer", "exposure_of", "shrink", "worst_cost"]
+__all__ = [
+    "Account",
+    "Mark",
+    "Portfolio",
+    "Position",
+    "Valuer",
+    "exposure_of",
+    "rest_cost",
+    "shrink",
+    "unshrink",
+    "worst_cost",
+]
 
 UNPRICED_HAIRCUT_PERCENT = 90
 

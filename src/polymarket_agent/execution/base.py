@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -47,6 +48,10 @@ class Executor(ABC):
         """Take in an event (a Timer before, the others after the board has) and return what it did to our orders."""
         del event
         return ()
+
+    def session(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Return the context in which background work runs; most executors have none."""
+        return contextlib.nullcontext()
 
     async def aclose(self) -> None:  # noqa: B027 - most executors have nothing to let go of
         """Let go of connections. May be called more than once."""

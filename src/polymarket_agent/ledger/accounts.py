@@ -1,14 +1,18 @@
 """Balanced postings: every entry sums to zero in each unit, so money and shares can only move, not appear.
 
-Accounts in USDC: `cash`, `deposits` (negative: what came in from outside), `cost:<asset>` (what held shares cost
-before fees), `fees`, `realised` (negative: gains). Shares of an asset move between `holding` and `market`.
+Accounts in USDC: `cash`, `deposits` (negative: what came in from outside, shares at their cost), `cost:<asset>` (what
+held shares cost before fees), `fees`, `realised` (negative: gains). Shares of an asset move between `holding` and
+`market`.
 
     cash + sum(cost) + fees + realised + deposits = 0
+
+A fill is posted when it is matched. One that fails to settle is reversed to the micro-unit; where later sales took
+their cost from shares that never came, the difference to the books without it is an entry of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from polymarket_agent.domain.book import Side
@@ -17,7 +21,20 @@ from polymarket_agent.domain.money import MICRO, Usdc
 from polymarket_agent.domain.order import Fill
 from polymarket_agent.errors import LedgerError
 
-__all__ = ["USDC_UNIT", "Balances", "Posting", "for_deposit", "for_fill", "for_resolution", "require_balanced"]
+__all__ = [
+    "USDC_UNIT",
+    "Balances",
+    "Posting",
+    "for_adjustment",
+    "for_deposit",
+    "for_difference",
+    "for_fill",
+    "for_merge",
+    "for_resolution",
+    "for_shares",
+    "require_balanced",
+    "reversed_postings",
+]
 
 USDC_UNIT = "USDC"
 
@@ -82,7 +99,66 @@ def for_resolution(asset_id: AssetId, payout: int, balances: Balances) -> list[P
     ]
 
 
-def require_balanced(postings: list[Posting]) -> None:
+def for_shares(asset_id: AssetId, quantity: int, cost: Usdc, balances: Balances) -> list[Posting]:
+    """Return the postings of shares from outside at their cost; negative: they left, with their part of our cost.
+
+    Raises:
+        LedgerError: more leave than are held.
+    """
+    if quantity < 0:
+        cost = Usdc(-_basis(asset_id, -quantity, balances))
+    return [
+        Posting(f"cost:{asset_id}", USDC_UNIT, cost),
+        Posting("deposits", USDC_UNIT, -cost),
+        Posting("holding", asset_id, quantity),
+        Posting("market", asset_id, -quantity),
+    ]
+
+
+def for_adjustment(amount: Usdc) -> list[Posting]:
+    """Return the postings of the venue's rounding, positive in our favour; it counts as a fee."""
+    return [Posting("cash", USDC_UNIT, amount), Posting("fees", USDC_UNIT, -amount)]
+
+
+def for_merge(first: AssetId, second: AssetId, quantity: int, balances: Balances) -> list[Posting]:
+    """Return the postings of complete sets turning into 1 USDC each.
+
+    Raises:
+        LedgerError: less than that is held of one of them.
+    """
+    costs = [_basis(asset_id, quantity, balances) for asset_id in (first, second)]
+    return [
+        Posting("cash", USDC_UNIT, quantity),
+        Posting("realised", USDC_UNIT, sum(costs) - quantity),
+        *(Posting(f"cost:{a}", USDC_UNIT, -cost) for a, cost in zip((first, second), costs, strict=True)),
+        *(Posting("holding", asset_id, -quantity) for asset_id in (first, second)),
+        *(Posting("market", asset_id, quantity) for asset_id in (first, second)),
+    ]
+
+
+def _basis(asset_id: AssetId, quantity: int, balances: Balances) -> int:
+    """Return the cost that leaves with a part of a holding, rounded down."""
+    held = balances.get(("holding", asset_id), 0)
+    if quantity > held:
+        raise LedgerError(f"{quantity} of {asset_id} leave, the ledger holds {held}")
+    return balances.get((f"cost:{asset_id}", USDC_UNIT), 0) * quantity // held if held else 0
+
+
+def reversed_postings(postings: Sequence[Posting]) -> list[Posting]:
+    """Return the postings that undo an entry."""
+    return [posting._replace(amount=-posting.amount) for posting in postings]
+
+
+def for_difference(wanted: Balances, booked: Balances) -> list[Posting]:
+    """Return the postings that make the sums in `booked` those in `wanted`; [] if they are."""
+    return [
+        Posting(*key, wanted.get(key, 0) - booked.get(key, 0))
+        for key in sorted({*wanted, *booked})
+        if wanted.get(key, 0) != booked.get(key, 0)
+    ]
+
+
+def require_balanced(postings: Sequence[Posting]) -> None:
     """Refuse an entry that does not sum to zero in every unit.
 
     Raises:

@@ -17,14 +17,10 @@ from polymarket_agent.domain.order import Fill, Order
 from polymarket_agent.domain.portfolio import Account, Portfolio
 from polymarket_agent.domain.signal import Signal
 from polymarket_agent.errors import LedgerError
-from polymarket_agent.ledger.accounts import (
-    USDC_UNIT,
-    Posting,
-    for_deposit,
-    for_fill,
-    for_resolution,
-    require_balanced,
-)
+from polymarket_agent.ledger.accounts import USDC_UNIT, Posting, for_deposit, for_fill, for_resolution
+from polymarket_agent.ledger.books import Books
+from polymarket_agent.ledger.flows import Flow, store_flow
+from polymarket_agent.ledger.rows import store_fill, store_order
 
 __all__ = ["Journal"]
 
@@ -35,7 +31,7 @@ class Journal:
     def __init__(self, db: Database) -> None:
         self._db = db
         self.run_id = 0
-        self._balances: dict[tuple[str, str], int] = db.run(_load_balances)
+        self.books = Books(db)
 
     # -- the run --------------------------------------------------------------------------------------------------
 
@@ -103,7 +99,7 @@ class Journal:
 
     def order(self, order: Order, *, before: str = "") -> None:
         """Keep an order's new state and the move that led there."""
-        self._db.submit(lambda connection: _store_order(connection, order, self.run_id, before))
+        self._db.submit(lambda connection: store_order(connection, order, self.run_id, before))
 
     # -- money ----------------------------------------------------------------------------------------------------
 
@@ -128,37 +124,30 @@ class Journal:
         key = (fill.trade_id, fill.order_id, fill.bucket)
         if connection.execute("SELECT 1 FROM fills WHERE (trade_id, order_id, bucket) = (?, ?, ?)", key).fetchone():
             return  # a copy, perhaps a late one: the order has moved on since
-        _store_order(connection, order, self.run_id, before)
-        connection.execute(
-            "INSERT INTO fills VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (
-                *(*key, fill.condition_id, fill.asset_id, fill.side.value),
-                *(fill.price, fill.quantity, fill.notional, fill.fee, int(fill.is_maker), fill.evidence.value),
-                *(fill.note, fill.settlement.value, fill.strategy, fill.at_ms),
-            ),
-        )
+        store_order(connection, order, self.run_id, before)
+        store_fill(connection, fill)
         entry = f"fill:{fill.trade_id}:{fill.order_id}:{fill.bucket}"
-        self._post(connection, entry, fill.at_ms, for_fill(fill, self._balances))
+        self._post(connection, entry, fill.at_ms, for_fill(fill, self.books.balances))
 
-    def resolution(self, asset_id: AssetId, payout: int, at_ms: int) -> None:
-        """Book the payout of what is held of an asset."""
+    def resolution(self, asset_id: AssetId, payout: int, at_ms: int, *, tx: str = "") -> None:
+        """Book the payout of what is held of an asset; `tx` is the transaction that redeemed it, if one did."""
 
         def work(connection: sqlite3.Connection) -> None:
-            postings = for_resolution(asset_id, payout, self._balances)
-            if postings:
-                self._post(connection, f"resolution:{asset_id}:{payout}", at_ms, postings)
+            postings = for_resolution(asset_id, payout, self.books.balances)
+            if not postings:
+                return
+            entry = f"resolution:{asset_id}:{payout}"
+            earlier = connection.execute(
+                "SELECT count(DISTINCT entry) FROM postings WHERE entry = ? OR entry LIKE ?", (entry, f"{entry}#%")
+            ).fetchone()[0]
+            self._post(connection, f"{entry}#{earlier + 1}" if earlier else entry, at_ms, postings)
+            if tx:
+                store_flow(connection, Flow("redemption", at_ms, asset_id=asset_id, amount=payout, detail=tx))
 
         self._db.submit(work)
 
     def _post(self, connection: sqlite3.Connection, entry: str, at_ms: int, postings: list[Posting]) -> None:
-        require_balanced(postings)
-        connection.executemany(
-            "INSERT INTO postings (entry, at_ms, account, unit, amount) VALUES (?, ?, ?, ?, ?)",
-            [(entry, at_ms, *posting) for posting in postings],
-        )
-        for account, unit, amount in postings:
-            key = (account, unit)
-            self._balances[key] = self._balances.get(key, 0) + amount
+        self.books.post(connection, entry, at_ms, postings)
 
     # -- equity ---------------------------------------------------------------------------------------------------
 
@@ -191,7 +180,7 @@ class Journal:
         Raises:
             LedgerError: they differ. Trading must halt.
         """
-        balances = self._db.run(lambda _: dict(self._balances))
+        balances, pending = self._db.run(lambda c: (dict(self.books.balances), _pending(c)))
         costs = {unit: amount for (name, unit), amount in balances.items() if name == "holding" and amount}
         expected = {
             "cash": account.cash,
@@ -211,29 +200,23 @@ class Journal:
             if booked != position.cost:
                 raise LedgerError(f"the cost of {asset_id} is {position.cost} by the account and {booked} booked")
 
+        unsettled = {
+            asset_id: (int(account.pending_buys(asset_id)), int(account.pending_sells(asset_id)))
+            for asset_id in {*pending, *(fill.asset_id for fill in account.unsettled_fills())}
+        }
+        if unsettled != pending:
+            raise LedgerError(
+                f"shares bought and sold and not settled are {unsettled} by the account, {pending} booked"
+            )
+
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
         self._db.submit(lambda connection: connection.execute(statement, values))
 
 
-def _load_balances(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
-    rows = connection.execute("SELECT account, unit, sum(amount) FROM postings GROUP BY account, unit")
-    return {(account, unit): amount for account, unit, amount in rows}
-
-
-def _store_order(connection: sqlite3.Connection, order: Order, run_id: int, before: str) -> None:
-    connection.execute(
-        "INSERT INTO orders VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-        " ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, matched = excluded.matched,"
-        " reserved = excluded.reserved, reason = excluded.reason, updated_ms = excluded.updated_ms",
-        (
-            *(order.order_id, run_id, order.signal_id, order.strategy, order.condition_id, order.asset_id),
-            *(order.side.value, order.price, order.quantity, order.time_in_force.value, int(order.post_only)),
-            *(order.expires_at_ms, order.state.value, order.matched, order.reserved, order.reason),
-            *(order.basket_id, order.created_ms, order.updated_ms or order.created_ms),
-        ),
+def _pending(connection: sqlite3.Connection) -> dict[AssetId, tuple[int, int]]:
+    """Return micro-shares bought and sold by fills that may still fail, by asset."""
+    rows = connection.execute(
+        "SELECT asset_id, sum(iif(side = 'BUY', quantity, 0)), sum(iif(side = 'SELL', quantity, 0)) FROM fills"
+        " WHERE settlement NOT IN ('CONFIRMED', 'FAILED') GROUP BY asset_id"
     )
-    if before != order.state.value:
-        connection.execute(
-            "INSERT INTO order_events (order_id, at_ms, from_state, to_state, detail) VALUES (?, ?, ?, ?, ?)",
-            (order.order_id, order.updated_ms or order.created_ms, before, order.state.value, order.reason),
-        )
+    return {asset_id: (bought, sold) for asset_id, bought, sold in rows}

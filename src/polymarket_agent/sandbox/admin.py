@@ -12,7 +12,7 @@ from aiohttp import web
 from polymarket_agent.domain.market import AssetId, ConditionId, Market
 from polymarket_agent.domain.money import decimal_text, price, shares, usdc
 from polymarket_agent.errors import AgentError
-from polymarket_agent.sandbox.admin_state import state
+from polymarket_agent.sandbox.admin_state import books_of, state
 from polymarket_agent.sandbox.keccak import address_bytes, checksum
 from polymarket_agent.sandbox.limits import TIERS, Buckets
 from polymarket_agent.sandbox.model import Mode, Refused
@@ -21,6 +21,7 @@ from polymarket_agent.sandbox.venue import Venue
 
 __all__ = [
     "ROUTES",
+    "account",
     "add_fault",
     "approve",
     "ban",
@@ -112,6 +113,14 @@ async def show(request: web.Request) -> web.Response:
     venue = venue_of(request)
     venue.turn()
     return reply(state(venue))
+
+
+@ROUTES.get("/admin/account/{wallet}")
+async def account(request: web.Request) -> web.Response:
+    """Return what the exchange has of a wallet, to the base unit: cash, shares, orders, legs of trades."""
+    venue = venue_of(request)
+    venue.turn()
+    return reply(books_of(venue, request.match_info["wallet"]))
 
 
 @ROUTES.get("/admin/check")
@@ -251,10 +260,11 @@ async def limits(request: web.Request) -> web.Response:
 
 @ROUTES.post("/admin/choices")
 async def choices(request: web.Request) -> web.Response:
-    """Choose where the venue's ways are not known: {"eoa_allowed", "tells_finished"}."""
+    """Choose where the venue's ways are not known: {"eoa_allowed", "tells_finished"}; and {"blocked_country"}."""
     venue, body = await _asked(request)
     venue.eoa_allowed = bool(body.get("eoa_allowed", venue.eoa_allowed))
     venue.tells_finished = bool(body.get("tells_finished", venue.tells_finished))
+    venue.blocked_country = str(body.get("blocked_country", venue.blocked_country))
     return _done(venue)
 
 

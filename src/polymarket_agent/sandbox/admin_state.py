@@ -9,7 +9,7 @@ from polymarket_agent.domain.money import decimal_text
 if TYPE_CHECKING:
     from polymarket_agent.sandbox.venue import Venue
 
-__all__ = ["state"]
+__all__ = ["books_of", "state"]
 
 
 def state(venue: Venue) -> dict[str, Any]:
@@ -42,4 +42,33 @@ def state(venue: Venue) -> dict[str, Any]:
         "faults": venue.injector.counts(),
         "faults_total": venue.injector.total,
         "limits": {"tier": venue.buckets.tier.name, "enforce": venue.buckets.enforce},
+    }
+
+
+def books_of(venue: Venue, wallet: str) -> dict[str, Any]:
+    """Return what the exchange itself has of a wallet, in base units: the truth that a ledger is compared with."""
+    exchange = venue.exchange
+    legs = [
+        {
+            "trade_id": trade.trade_id,
+            "order_id": leg.order_id,
+            "asset_id": leg.asset_id,
+            "side": leg.side.value,
+            "shares": leg.quantity,
+            "fee": leg.fee,
+            "status": trade.status.value,
+        }
+        for trade in exchange.trades_with(wallet)
+        for leg in (trade.taker, *trade.makers)
+        if leg.wallet == wallet
+    ]
+    return {
+        "wallet": wallet,
+        "cash": exchange.balance(wallet)[0],
+        "shares": exchange.positions(wallet),
+        "orders": [
+            {"order_id": order.order_id, "status": order.status.value, "matched": order.matched}
+            for order in exchange.orders_of(wallet)
+        ],
+        "legs": legs,
     }

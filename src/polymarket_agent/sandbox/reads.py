@@ -106,6 +106,15 @@ class Reads:
         shares = known.shares if known is not None else {}
         return {asset_id: Shares(holding.balance) for asset_id, holding in shares.items() if holding.balance}
 
+    def orders_of(self, wallet: str) -> list[OpenOrder]:
+        """Return every order that a wallet ever got in, as long as it is remembered, whoever sent it."""
+        known = (*self._core.closed.values(), *self._core.live.values())
+        return [order.view() for order in known if order.wallet.address == wallet]
+
+    def trades_with(self, wallet: str) -> list[TradeChanged]:
+        """Return the trades that a wallet has a leg in, oldest first, each as it stands."""
+        return self._settlement.trades_with(wallet)
+
     @property
     def markets(self) -> dict[ConditionId, Market]:
         """Every listed market as it stands."""

@@ -21,6 +21,7 @@ __all__ = [
     "ROUTES",
     "activity",
     "approvals",
+    "geoblock",
     "leaderboard",
     "positions",
     "prices_history",
@@ -251,3 +252,10 @@ async def leaderboard(request: web.Request) -> web.Response:
 async def status(_: web.Request) -> web.Response:
     """Say that the service runs."""
     return reply({"data": {"status": "ok"}})
+
+
+@ROUTES.get("/api/geoblock")
+async def geoblock(request: web.Request) -> web.Response:
+    """Say whether trading is blocked where the request comes from; the venue has this on its web site."""
+    country = venue_of(request).blocked_country
+    return reply({"blocked": bool(country), "ip": "127.0.0.1", "country": country, "region": ""})

@@ -208,6 +208,7 @@ class Sandbox:
             **{f"{name}_url": f"{base}/{name}" for name in ("clob", "gamma", "data", "relayer", "rpc")},
             "market_ws_url": f"{sockets}/ws/market",
             "user_ws_url": f"{sockets}/ws/user",
+            "geoblock_url": f"{base}/api/geoblock",
             "admin_url": f"{base}/admin",
         }
         # It ends in `stop`, or with an error that `stop` raises; a group would need a task of its own to live in.

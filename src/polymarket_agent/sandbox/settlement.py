@@ -67,6 +67,11 @@ class Settlement:
         policy = self._core.policy
         return [(policy.mined_ms, LegStatus.MINED), (policy.settle_ms, LegStatus.CONFIRMED)]
 
+    def trades_with(self, wallet: str) -> list[TradeChanged]:
+        """Return trades that a wallet has a leg in, oldest first."""
+        records = self._records.values()
+        return [each for each in records if wallet in {leg.wallet for leg in (each.taker, *each.makers)}]
+
     def trades_of(self, owner: str) -> list[TradeChanged]:
         """Return an owner's trades, oldest first, each as it stands now."""
         return [self._records[trade_id] for trade_id in self._by_owner.get(owner, ())]

@@ -48,7 +48,8 @@ class Venue:
     """Everything routes share.
 
     `eoa_allowed` and `tells_finished` are choices where the venue's ways are not known: whether a plain key may be a
-    maker, and whether a finished order is shown by its id or is null.
+    maker, and whether a finished order is shown by its id or is null. `blocked_country` is where requests seem to come
+    from when trading is blocked there; "" blocks nobody.
     """
 
     def __init__(self, exchange: Exchange, keyring: Keyring, clock: VenueClock, injector: FaultInjector) -> None:
@@ -64,6 +65,7 @@ class Venue:
         self.relayed: dict[str, dict[str, str]] = {}
         self.builder_keys: dict[str, str] = {}
         self.closed_only: set[str] = set()
+        self.blocked_country = ""
         self.eoa_allowed = True
         self.tells_finished = True
         self.listeners: list[Callable[[Notice], None]] = []

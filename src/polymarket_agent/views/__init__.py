@@ -4,7 +4,33 @@ Every number is computed from rows: nothing is kept that could drift. Money and 
 exact; times as ISO text.
 """
 
+from polymarket_agent.views.control import (
+    command_result,
+    holdings,
+    limits_hash,
+    limits_in_use,
+    live_status,
+    possibly_open,
+    rounds,
+    states,
+)
 from polymarket_agent.views.lists import fills, notices, orders, positions, signals, status
 from polymarket_agent.views.report import report
 
-__all__ = ["fills", "notices", "orders", "positions", "report", "signals", "status"]
+__all__ = [
+    "command_result",
+    "fills",
+    "holdings",
+    "limits_hash",
+    "limits_in_use",
+    "live_status",
+    "notices",
+    "orders",
+    "positions",
+    "possibly_open",
+    "report",
+    "rounds",
+    "signals",
+    "states",
+    "status",
+]

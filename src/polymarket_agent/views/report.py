@@ -101,7 +101,7 @@ def _attribution(
 _FILLS_IN_ORDER = """
     SELECT f.* FROM fills f JOIN postings p
     ON p.entry = 'fill:' || f.trade_id || ':' || f.order_id || ':' || f.bucket AND p.account = 'cash'
-    ORDER BY p.posting_id
+    WHERE f.settlement <> 'FAILED' ORDER BY p.posting_id
 """
 
 
@@ -179,8 +179,8 @@ def _unbalanced(connection: sqlite3.Connection) -> int:
 
 def _matched_difference(connection: sqlite3.Connection) -> int:
     query = (
-        "SELECT count(*) FROM (SELECT o.order_id FROM orders o LEFT JOIN fills f USING (order_id)"
-        " GROUP BY o.order_id HAVING o.matched <> coalesce(sum(f.quantity), 0))"
+        "SELECT count(*) FROM (SELECT o.order_id FROM orders o LEFT JOIN fills f"
+        " ON f.order_id = o.order_id AND f.settlement <> 'FAILED' GROUP BY o.order_id HAVING o.matched <> coalesce(sum(f.quantity), 0))"
     )
     return int(connection.execute(query).fetchone()[0])
 
