@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from polymarket_agent.decision.engine import Proposals
 from polymarket_agent.decision.gate import Gate
-from polymarket_agent.decision.risk import Refusal
-from polymarket_agent.domain.order import Order, OrderState
+from polymarket_agent.decision.risk import Refusal, malformed
+from polymarket_agent.domain.order import Fill, Order, OrderState
 from polymarket_agent.domain.signal import Basket, Signal
 from polymarket_agent.errors import AgentError
 from polymarket_agent.execution.base import Executor
@@ -30,6 +30,7 @@ class Carrier:
         self, executor: Executor, gate: Gate, record: Record, stats: RunStats, now_ms: Callable[[], int]
     ) -> None:
         self._executor, self._gate, self._record, self._stats, self._now_ms = executor, gate, record, stats, now_ms
+        self._found: list[Refusal] = []  # by the last binding check
 
     async def carry_out(self, proposals: Proposals) -> None:
         """Cancel, refuse, place: in that order, because taking risk off is always allowed."""
@@ -40,7 +41,9 @@ class Carrier:
         for signal, why in proposals.unsized:
             self._record.unsized(signal, why, self._now_ms())
         for signal in proposals.signals:
-            if refusals := self.refusals(signal):
+            if self._executor.binds and malformed(signal) is None:
+                await self._place(signal)
+            elif refusals := self.refusals(signal):
                 self._record.refused(signal, refusals, self._now_ms())
             else:
                 await self._place(signal)
@@ -56,23 +59,31 @@ class Carrier:
 
     def approve(self, order: Order, signal: Signal) -> str | None:
         """Check the exact integers that are to be signed, in the step that reserves them; None if they pass."""
-        found = self._gate.refusals_of_order(order, signal, self._now_ms())
-        return "; ".join(f"{rule}: {reason}" for rule, reason in found) or None
+        now_ms = self._now_ms()
+        if self._gate.day.begins(now_ms):
+            self._record.day(now_ms)
+        self._found = self._gate.refusals_of_order(order, signal, now_ms)
+        return "; ".join(f"{rule}: {reason}" for rule, reason in self._found) or None
 
     def still_good(self, order: Order) -> str | None:
         """Return why the bytes of an order may not be sent once more, or None."""
         found = self._gate.refusals_of_resend(order, self._now_ms())
         return "; ".join(f"{rule}: {reason}" for rule, reason in found) or None
 
+    def final(self, fill: Fill) -> None:
+        """Count a fill that settled or failed to."""
+        self._stats.final(fill)
+
     async def _place(self, signal: Signal) -> None:
         """Turn an approved signal into an order. Its reservation stands before the next signal is checked."""
+        self._found = []
         try:
             order = await self._executor.place_order(signal)
         except AgentError as error:
             self._record.refused(signal, [Refusal("order", str(error))], self._now_ms())
             return
         if order.state is OrderState.ABANDONED:
-            self._record.refused(signal, [Refusal("binding", order.reason)], self._now_ms())
+            self._record.refused(signal, self._found or [Refusal("state", order.reason)], self._now_ms())
             return
         self._record.approved(signal, self._now_ms())
         self._gate.remember([order])

@@ -126,6 +126,7 @@ class LiveDesk:
         self._gate = gate
 
         def on_final(fill: Fill) -> None:
+            carrier.final(fill)
             failed = fill.settlement is SettlementStatus.FAILED
             why = gate.breakers.settled(fill.condition_id, self._clock.now_ms(), failed=failed)
             if why is not None:

@@ -17,8 +17,9 @@ from polymarket_agent.domain.book import Side
 from polymarket_agent.domain.events import Event, Filled, MarketClosed, MarketListed, MarketResolved, OrderUpdated
 from polymarket_agent.domain.market import AssetId
 from polymarket_agent.domain.money import decimal_text
-from polymarket_agent.domain.order import Fill, Order, OrderId
+from polymarket_agent.domain.order import Evidence, Fill, Order, OrderId
 from polymarket_agent.domain.portfolio import Account, Portfolio
+from polymarket_agent.domain.settlement import SettlementStatus
 from polymarket_agent.domain.signal import Signal
 from polymarket_agent.errors import LedgerError
 from polymarket_agent.ledger.journal import Journal
@@ -44,6 +45,13 @@ class FillTotals:
         self.quantity += fill.quantity
         self.notional += fill.notional
         self.fees += fill.fee
+
+    def take_back(self, fill: Fill) -> None:
+        """Uncount one fill."""
+        self.fills -= 1
+        self.quantity -= fill.quantity
+        self.notional -= fill.notional
+        self.fees -= fill.fee
 
     def plain(self) -> dict[str, Any]:
         """Return decimal text for shares and USDC."""
@@ -74,7 +82,10 @@ class RunStats:
     wall_s: float = 0.0
     lowest_equity: int | None = None
     highest_equity: int | None = None
+    highest_pnl: int | None = None
     deepest_drawdown: int = 0
+    failed_fills: int = 0
+    _may_fail: set[tuple[str, OrderId, int]] = field(default_factory=set)
 
     @property
     def event_count(self) -> int:
@@ -88,13 +99,26 @@ class RunStats:
         elif isinstance(event, Filled):
             self.by_evidence.setdefault(event.fill.evidence.value, FillTotals()).add(event.fill)
             self.by_strategy.setdefault(event.fill.strategy, FillTotals()).add(event.fill)
+            if event.fill.evidence is Evidence.VENUE:
+                self._may_fail.add((event.fill.trade_id, event.fill.order_id, event.fill.bucket))
 
-    def note_equity(self, equity: int) -> None:
-        """Follow the curve: its extremes and the deepest fall from the highest point."""
-        if self.highest_equity is None or equity > self.highest_equity:
-            self.highest_equity = equity
+    def final(self, fill: Fill) -> None:
+        """Take in that a fill of the venue is final; one that failed to settle counts no more."""
+        key = (fill.trade_id, fill.order_id, fill.bucket)
+        if key not in self._may_fail:
+            return  # of a run before, or it had failed before we heard of it
+        self._may_fail.discard(key)
+        if fill.settlement is SettlementStatus.FAILED:
+            self.failed_fills += 1
+            self.by_evidence[fill.evidence.value].take_back(fill)
+            self.by_strategy[fill.strategy].take_back(fill)
+
+    def note_equity(self, equity: int, pnl: int) -> None:
+        """Follow the curve: its extremes and the deepest fall from the highest point; money from outside is no fall."""
+        self.highest_equity = equity if self.highest_equity is None else max(self.highest_equity, equity)
+        self.highest_pnl = pnl if self.highest_pnl is None else max(self.highest_pnl, pnl)
         self.lowest_equity = equity if self.lowest_equity is None else min(self.lowest_equity, equity)
-        self.deepest_drawdown = max(self.deepest_drawdown, self.highest_equity - equity)
+        self.deepest_drawdown = max(self.deepest_drawdown, self.highest_pnl - pnl)
 
     def plain(self, portfolio: Portfolio, *, feed: str, ended: str, unpriced: int) -> dict[str, Any]:
         """Return the whole run as one JSON-able object. Money and shares are decimal text, exact."""
@@ -120,6 +144,7 @@ class RunStats:
             "closing_reasons": dict(closing.most_common(12)),
             "fills": {
                 "total": sum(totals.fills for totals in self.by_evidence.values()),
+                "failed": self.failed_fills,
                 "by_evidence": {name: totals.plain() for name, totals in sorted(self.by_evidence.items())},
                 "by_strategy": {name: totals.plain() for name, totals in sorted(self.by_strategy.items())},
             },
@@ -203,10 +228,9 @@ class Record:
         if stats.first_ms is None:
             stats.first_ms = at_ms
         stats.last_ms = at_ms
-        stats.note_equity(portfolio.equity)
+        stats.note_equity(portfolio.equity, portfolio.pnl)
         unpriced = sum(not mark.priced for mark in portfolio.marks.values())
-        self._journal.equity(at_ms, portfolio.equity, portfolio.cash, unpriced=unpriced)
-        self._journal.marks(portfolio, dict(self._gate.valuer.last_good), at_ms)
+        self._journal.equity(portfolio, dict(self._gate.valuer.last_good), at_ms, unpriced=unpriced)
         self._journal.progress(first_ms=stats.first_ms, last_ms=at_ms, events=stats.event_count)
 
     def end(self, feed: EventFeed, *, ended: str, at_ms: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tests.live.mutants import MUTANTS, STORMS, Patch
 from tests.live.oracles import Violation
 from tests.live.sim_world import World
 
-_SEEDS = 40
+_SEEDS = 60
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)

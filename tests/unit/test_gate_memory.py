@@ -81,7 +81,6 @@ def test_e4_a_deposit_is_no_gain() -> None:
     desk = Desk()
     desk.keep()
     desk.world.account.deposit(usdc(200))
-    desk.gate.flow(usdc(200))
     assert desk.said() == set()
 
     desk.world.account.cash = usdc(1_150)
@@ -95,7 +94,6 @@ def test_a_withdrawal_is_no_loss() -> None:
     desk = Desk()
     desk.keep()
     desk.world.account.deposit(usdc(-900))
-    desk.gate.flow(usdc(-900))
 
     assert desk.said() == set()
     assert desk.causes() == []

@@ -93,7 +93,7 @@ def test_a_failed_fill_is_as_if_it_had_never_been(desk: LiveDesk) -> None:
     order = desk.fill(dear)
     desk.fill(a_leg(Side.SELL, "0.7", 10, fee="0.3", trade="t3", order="0xa3", settlement=CONFIRMED))
     assert desk.balances()[("realised", "USDC")] == -usdc("2")
-    desk.settle(dear, FAILED, order.move(OrderCause.SETTLEMENT_FAILED, START_MS))
+    desk.settle(dear, FAILED, order.move(OrderCause.SETTLEMENT_FAILED, START_MS, reserved=usdc("6.2")))
     assert desk.balances() == {
         ("cash", "USDC"): usdc("1002.6"),
         ("deposits", "USDC"): -usdc("1000"),

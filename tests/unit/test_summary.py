@@ -15,6 +15,7 @@ from polymarket_agent.domain.book import Side
 from polymarket_agent.domain.events import Filled, OrderUpdated
 from polymarket_agent.domain.money import usdc
 from polymarket_agent.domain.order import Evidence, OrderState
+from polymarket_agent.domain.settlement import SettlementStatus
 from polymarket_agent.summary import RunStats
 from tests.unit.agent_world import START_MS, Says, Script, opening, run, sell, take, ticks
 from tests.unit.strategy_world import World, a_market, yes
@@ -24,9 +25,11 @@ def test_equity_is_followed_to_its_deepest_fall() -> None:
     """The drawdown is the deepest fall from the highest point before it, not from the start."""
     stats = RunStats()
     for equity in (1_000, 1_100, 1_040, 1_200, 1_150):
-        stats.note_equity(usdc(equity))
+        stats.note_equity(usdc(equity), usdc(equity - 1_000))
+    stats.note_equity(usdc(1_400), usdc(200))  # 250 were paid in
+    stats.note_equity(usdc(1_100), usdc(200))  # 300 were taken out
 
-    assert (stats.highest_equity, stats.lowest_equity, stats.deepest_drawdown) == (usdc(1_200), usdc(1_000), usdc(60))
+    assert (stats.highest_equity, stats.lowest_equity, stats.deepest_drawdown) == (usdc(1_400), usdc(1_000), usdc(60))
 
 
 def test_fills_are_summed_by_evidence_and_by_strategy() -> None:
@@ -40,6 +43,22 @@ def test_fills_are_summed_by_evidence_and_by_strategy() -> None:
     assert displayed == {"fills": 1, "shares": "10", "notional_usdc": "4", "fees_usdc": "0.1"}
     assert set(stats.by_evidence) == {"displayed", "queue"}
     assert set(stats.by_strategy) == {"s", "t"}
+
+
+def test_a_fill_that_failed_to_settle_is_taken_back() -> None:
+    """Two fills of the venue, of which one fails: one counts. A failure of an earlier run's fill takes nothing."""
+    world, stats = World(a_market()), RunStats()
+    fill = replace(world.fill(Says(lambda *_: ()), yes(), Side.BUY, "0.40", 10).fill, evidence=Evidence.VENUE)
+    other, failed = replace(fill, trade_id="other"), SettlementStatus.FAILED
+    for each in (fill, other):
+        stats.absorb(Filled(each, START_MS))
+    stats.final(replace(fill, settlement=failed))
+    stats.final(replace(fill, settlement=failed))
+    stats.final(replace(fill, trade_id="of yesterday", settlement=failed))
+    stats.final(replace(other, settlement=SettlementStatus.CONFIRMED))
+
+    assert stats.by_evidence["venue"].plain()["fills"] == stats.by_strategy["s"].plain()["fills"] == 1
+    assert (stats.by_evidence["venue"].plain()["notional_usdc"], stats.failed_fills) == ("4", 1)
 
 
 def test_an_order_is_counted_in_its_latest_state() -> None:

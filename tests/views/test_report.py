@@ -17,7 +17,7 @@ from polymarket_agent.domain.money import Usdc, price, shares, usdc
 from polymarket_agent.domain.order import Evidence, Fill, Order, OrderId, OrderState, TimeInForce
 from polymarket_agent.domain.portfolio import Valuer
 from polymarket_agent.ledger.journal import Journal
-from polymarket_agent.views.report import weaker
+from polymarket_agent.views.attribution import weaker
 
 YES, NO = AssetId("7" * 70), AssetId("8" * 70)
 MARKET = Market(ConditionId("0x1"), "Will it?", (Outcome(YES, "Yes"), Outcome(NO, "No")))
@@ -57,8 +57,7 @@ class Book:
             self.board.apply(BookSnapshot(YES, ((price(best_bid), shares("1000")),), (), 9))
         self.journal.market(self.board.markets[MARKET.condition_id], 9)
         portfolio = self.valuer.portfolio(self.account, self.board)
-        self.journal.equity(9, portfolio.equity, portfolio.cash, unpriced=0)
-        self.journal.marks(portfolio, dict(self.valuer.last_good), 9)
+        self.journal.equity(portfolio, dict(self.valuer.last_good), 9, unpriced=0)
         self.journal.end_run(ended="done", summary="{}")
 
 
@@ -78,6 +77,22 @@ def test_a_round_trip_counts_under_the_weaker_evidence(path: Path) -> None:
         report = views.report(connection)
     split = {name: each["pnl_usdc"] for name, each in report["by_evidence"].items()}
     assert (report["pnl_usdc"], split) == ("1", {"displayed": "0", "queue": "1"})
+    assert all(report["checks"].values())
+
+
+def test_what_was_traded_since_the_equity_was_noted_last_is_in_the_sums(path: Path) -> None:
+    """The mark of 0.30 holds for what is held now: 10 bought at 0.40, then 4 sold at 0.35 and 6 bought at 0.32."""
+    with Database(path) as db:
+        book = Book(db)
+        book.fill(Side.BUY, "0.40", "10", Evidence.DISPLAYED)
+        book.close("0.30")
+        book.fill(Side.SELL, "0.35", "4", Evidence.DISPLAYED)
+        book.fill(Side.BUY, "0.32", "6", Evidence.DISPLAYED)
+    with open_for_reading(path) as connection:
+        report = views.report(connection)
+        held = views.positions(connection)
+    assert (report["cash_usdc"], report["equity_usdc"], report["pnl_usdc"]) == ("95.48", "99.08", "-0.92")
+    assert (held[0]["shares"], held[0]["value_usdc"]) == ("12", "3.6")
     assert all(report["checks"].values())
 
 

@@ -32,6 +32,9 @@ __all__ = [
     "safe_text",
 ]
 
+_TIMES = ("at", "created", "since")
+_WIDE = 120  # columns of a terminal in which every column of ours has room
+
 CONFIG_NAME = "polymarket-agent.yaml"
 RUNS_FOLDER = Path("runs")
 
@@ -128,8 +131,15 @@ def safe_text(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str, title: str = "") -> None:
-    """Print rows as a table for a person, with the given columns of each row."""
+def print_table(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    *,
+    empty: str,
+    title: str = "",
+    narrow: Sequence[str] = (),
+) -> None:
+    """Print rows as a table for a person, with the given columns of each row; with `narrow` ones if there is no room."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -137,19 +147,29 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, em
     if not rows:
         typer.echo(empty)
         return
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    if narrow and console.width < _WIDE:
+        columns = narrow
     table = Table(title=title or None, box=None, pad_edge=False, title_justify="left", header_style="bold")
     for column in columns:
         numeric = all(_is_number(row.get(column)) for row in rows)
-        table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="ellipsis")
+        whole = numeric or column in _TIMES  # half a number is worse than none
+        table.add_column(
+            column.replace("_", " "),
+            justify="right" if numeric else "left",
+            overflow="ellipsis",
+            min_width=max(len(_cell(column, row.get(column))) for row in rows) if whole else None,
+        )
     for row in rows:
-        table.add_row(*(Text(safe_text(_cell(row.get(column)))) for column in columns))
-    width = None if sys.stdout.isatty() else 160
-    Console(width=width, highlight=False).print(table)
+        table.add_row(*(Text(safe_text(_cell(column, row.get(column)))) for column in columns))
+    console.print(table)
 
 
-def _cell(value: Any) -> str:
+def _cell(column: str, value: Any) -> str:
     if value is None:
         return "-"
+    if column in _TIMES:
+        return str(value)[5:19].replace("T", " ")  # month to second; --json has it all
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

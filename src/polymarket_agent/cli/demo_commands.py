@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -130,7 +131,7 @@ class _Demo:
 
     async def _still_runs(self, process: asyncio.subprocess.Process, log: Path) -> None:
         if process.returncode is not None:
-            raise AgentError(f"the agent ended by itself: {_last_line(log)}", hint=f"see {log}")
+            raise AgentError(f"the agent ended by itself: {_why(log)}", hint=f"see {log}")
 
     def _progress(self) -> str:
         from polymarket_agent.cli.demo_books import progress_of
@@ -180,6 +181,10 @@ class _Demo:
         return found.plain()
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-    return safe_text(" ".join(lines))[:300]
+def _why(log: Path) -> str:
+    """Return the error that an agent ended with, or its last line."""
+    text = log.read_text(encoding="utf-8", errors="replace").strip()
+    begins = text.rfind('{\n  "error"')
+    with contextlib.suppress(ValueError):
+        return safe_text(str(json.JSONDecoder().raw_decode(text[begins:])[0]["error"]))[:300]
+    return safe_text(" ".join(text.splitlines()[-1:]))[:300]

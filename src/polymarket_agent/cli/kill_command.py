@@ -39,8 +39,6 @@ _NOBODY_CANCELS = (
     f"about 15 s after it ended; {_SITE}"
 )
 
-_PAPER = "this ledger never traded live: nothing is open at the venue"
-
 
 @dataclass(slots=True)
 class _Kill:
@@ -68,6 +66,7 @@ def kill(
 ) -> None:
     """Stop trading at once and cancel everything, also when the agent hangs. Only `resume` ends it."""
     job = _begin(config, db)
+    _require_no_paper(job.ledger)
     _raise_flags(job, reason)
     if not as_json:
         for line in job.done:
@@ -94,6 +93,26 @@ def _begin(config: Path | None, db: Path | None) -> _Kill:
             ) from error
         return _Kill(db, None, [f"the config cannot be read: {error}"])
     return _Kill(db or settings.database, settings)
+
+
+def _require_no_paper(ledger: Path) -> None:
+    """Refuse a ledger that trades on paper: an agent there hears no kill, and one that seems killed and trades on is worse.
+
+    Raises:
+        UsageError: it does. A ledger that cannot be read is none.
+    """
+    from polymarket_agent.db import open_for_reading
+
+    try:
+        with open_for_reading(ledger) as connection:
+            bound = connection.execute("SELECT 1 FROM binding").fetchone()
+            run = connection.execute("SELECT mode FROM runs ORDER BY run_id DESC LIMIT 1").fetchone()
+    except DatabaseError:
+        return
+    if bound is None and run is not None and run["mode"] != "live":
+        agent = running_agent(ledger)
+        hint = f"end the agent with: kill -INT {agent}" if agent else "no agent runs; nothing is open at the venue"
+        raise UsageError(f"{ledger} trades on paper, and an agent on paper takes no commands", hint=hint)
 
 
 def _raise_flags(job: _Kill, reason: str) -> None:
@@ -144,6 +163,8 @@ def _cancel(job: _Kill, *, verify_s: float, patience_s: float) -> None:
         job.trouble.append(emptied.trouble)
     if not job.ledger.is_file():
         job.verified = False
+        seen = "nothing open any more" if emptied.verified else f"{len(emptied.left)} orders that are still open"
+        job.done.append(f"the venue was asked: {seen}, for this key's wallet; without the ledger that proves no more")
 
 
 def _ask_the_ledger(job: _Kill, *, wait: bool) -> None:
@@ -156,20 +177,13 @@ def _ask_the_ledger(job: _Kill, *, wait: bool) -> None:
     ends = time.monotonic() + (_LEDGER_S if wait else 0.0)
     try:
         with open_for_reading(job.ledger) as connection:
-            while True:
-                live = connection.execute("SELECT 1 FROM binding").fetchone() is not None
-                open_orders = sum(views.possibly_open(connection).values()) if live else 0
-                if not open_orders or time.monotonic() > ends:
-                    break
+            while (open_orders := sum(views.possibly_open(connection).values())) and time.monotonic() < ends:
                 time.sleep(_POLL_S)
     except DatabaseError as error:
         job.trouble.append(str(error))
         return
     if open_orders:
         job.trouble.append(f"the ledger has {open_orders} orders that may be open at the venue")
-    elif not live:
-        job.verified = True
-        job.done.append(_PAPER)
     elif any(line.startswith("the ledger says KILLED") for line in job.done):
         job.verified = True
         job.done.append("the ledger has no order that may be open, and takes no new one")
@@ -198,10 +212,6 @@ def _report(job: _Kill, agent: int | None, said: int, *, as_json: bool) -> None:
     running = "no agent runs on this ledger"
     if agent:
         running = f"an agent runs (process {agent}); it sends nothing more"
-        if any(line == _PAPER for line in job.done):
-            running = (
-                f"an agent trades on paper (process {agent}) and hears no commands; end it with: kill -INT {agent}"
-            )
     typer.echo(running)
     for line in job.done[said:]:
         typer.echo(line)

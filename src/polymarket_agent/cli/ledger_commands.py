@@ -79,7 +79,7 @@ def status(config: ConfigOption = None, db: DbOption = None, as_json: JsonOption
     if found["live"] is not None:
         _print_live(found["live"])
     for notice in found["notices"]:
-        typer.echo(f"{notice['level']}: {notice['event']} {safe_text(notice['detail'])}")
+        typer.echo(f"{notice['at']} {notice['level']}: {notice['event']} {safe_text(notice['detail'])}")
 
 
 def _print_live(live: dict[str, Any]) -> None:
@@ -96,7 +96,8 @@ def _print_live(live: dict[str, Any]) -> None:
     for each in live["unsettled_fills"]:
         what = f"{each['side']} {each['shares']} at {each['price']}"
         typer.echo(f"  {safe_text(each['settlement'])} for {each['age_s']} s: {safe_text(each['trade_id'])} {what}")
-    typer.echo(f"last clean look {live['last_clean_round'] or 'never'}")
+    age = f"  ({live['last_clean_round_age_s']} s ago)" if live["last_clean_round"] else ""
+    typer.echo(f"last clean look {live['last_clean_round'] or 'never'}{age}")
     typer.echo(f"limits          hash {live['limits_hash']}; see: polymarket-agent limits")
 
 
@@ -178,7 +179,8 @@ def orders(
     rows = _read(db, config, lambda connection: views.orders(connection, limit=limit, live_only=live))
     columns = ("created", "order_id", "state", "strategy", "market", "outcome", "side", "price", "shares",
                "matched_shares", "time_in_force", "reason")  # fmt: skip
-    _show(rows, columns, "no orders", as_json=as_json)
+    narrow = ("created", "state", "outcome", "side", "price", "shares", "matched_shares", "reason")
+    _show(rows, columns, "no orders", as_json=as_json, narrow=narrow)
 
 
 @command
@@ -201,8 +203,10 @@ def fills(
         "fee_usdc",
         "role",
         "evidence",
+        "settlement",
     )
-    _show(rows, columns, "no fills", as_json=as_json)
+    narrow = ("at", "outcome", "side", "price", "shares", "fee_usdc", "role", "settlement")
+    _show(rows, columns, "no fills", as_json=as_json, narrow=narrow)
 
 
 @command
@@ -251,8 +255,15 @@ def _read(db: Any, config: Any, query: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], empty: str, *, as_json: bool) -> None:
+def _show(
+    rows: list[dict[str, Any]],
+    columns: tuple[str, ...],
+    empty: str,
+    *,
+    as_json: bool,
+    narrow: tuple[str, ...] = (),
+) -> None:
     if as_json:
         print_json(rows)
     else:
-        print_table(rows, columns, empty=empty)
+        print_table(rows, columns, empty=empty, narrow=narrow)

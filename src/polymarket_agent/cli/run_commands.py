@@ -173,7 +173,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
     typer.echo(f"{safe_text(summary['feed'])}: {summary['ended']}")
     typer.echo(f"events    {summary['events']['total']:,} in {summary['wall_s']} s{rate}")
     typer.echo(f"orders    {orders['total']} ({states})")
-    typer.echo(f"fills     {fills['total']} by evidence: {evidence}")
+    failed = f"; {fills['failed']} more failed to settle" if fills["failed"] else ""
+    typer.echo(f"fills     {fills['total']} by evidence: {evidence}{failed}")
     typer.echo(f"refused   {refusals}")
     for name, reason in summary["strategies_set_aside"].items():
         typer.echo(f"set aside {safe_text(name)}: {safe_text(reason)}")

@@ -9,6 +9,7 @@ import contextlib
 import getpass
 import importlib.util
 import os
+import resource
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ def key_of(config: Config, environ: Mapping[str, str] | None = None) -> Secret:
         raise LiveLockedError("the libraries that sign orders are not installed", hint=INSTALL_LIVE)
     from polymarket_agent.keys import load_key
 
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the key
     live = config.live
     return load_key(
         os.environ if environ is None else environ, key_file=live.key_file, keystore=live.keystore, ask=ask_in_terminal

@@ -71,6 +71,7 @@ class Gate:
         self._board = board
         self._streaming = streaming
         self._last_equity = last_equity
+        self._paid_in = account.deposits
         self._was_down = True
         self._recent: dict[tuple[str, AssetId, Side], dict[OrderId, Order]] = defaultdict(dict)
         self._left: dict[OrderId, None] = {}
@@ -133,6 +134,7 @@ class Gate:
     def _view(
         self, signal: Signal, now_ms: int, pending: Sequence[Signal] = (), exact: Order | None = None
     ) -> RiskView:
+        self._follow_deposits()
         equity, unpriced = self.worth()
         return RiskView(
             now_ms=now_ms,
@@ -185,6 +187,7 @@ class Gate:
 
         The equity known before counts too after a start, and when not all of this one is `priced`.
         """
+        self._follow_deposits()
         began = self.day.begins(now_ms)
         if began:
             before = self._last_equity if self._was_down or not priced else None
@@ -195,8 +198,12 @@ class Gate:
             self.highest.see(equity)
         return began
 
-    def flow(self, amount: Usdc) -> None:
-        """Let money from outside (below 0: to outside) be neither gain nor loss; the day's opening moves with it."""
+    def _follow_deposits(self) -> None:
+        """Let money from outside, or to outside, be neither gain nor loss: what losses are counted from moves with it."""
+        amount = Usdc(self._account.deposits - self._paid_in)
+        if not amount:
+            return
+        self._paid_in = self._account.deposits
         self.day.flow(amount)
         self.highest.flow(amount)
         if self._last_equity is not None:
@@ -207,6 +214,7 @@ class Gate:
 
         Call it after `keep_day`: until a day has begun here its loss is not judged.
         """
+        self._follow_deposits()
         states, (equity, unpriced) = self.conditions.states, self.worth()
         changes = states.sweep(now_ms, priced=not unpriced)
         if not self.day.begins(now_ms):

@@ -21,10 +21,12 @@ class Executor(ABC):
 
     Attributes:
         account: cash, positions and live orders, changed by the executor alone.
+        binds: whether it has the gate look at the exact order itself, so that a look at the signal before is one too many.
         next_due_ms: when it next has something to do without an event (an arrival, an expiry).
     """
 
     account: Account
+    binds: bool = False
     next_due_ms: int = NEVER_MS
 
     @abstractmethod

@@ -28,11 +28,12 @@ from polymarket_agent.execution.base import Executor
 from polymarket_agent.execution.lanes import Lanes
 from polymarket_agent.execution.live_books import LiveBooks
 from polymarket_agent.execution.live_types import Alarm, Facts, LivePolicy
+from polymarket_agent.execution.order_books import REMEMBERED
 from polymarket_agent.execution.tickets import draft, reserve, ticket_of
 from polymarket_agent.execution.upkeep import Upkeep
 from polymarket_agent.ledger.journal import Journal
 from polymarket_agent.ledger.live_journal import LiveJournal
-from polymarket_agent.ledger.live_recovery import LiveOrder, failed_by_order, find_order, recover_live
+from polymarket_agent.ledger.live_recovery import LiveOrder, ended_fills, failed_by_order, find_order, recover_live
 from polymarket_agent.ledger.recovery import recover
 from polymarket_agent.ports import Clock, MarketData, MarketQuery, VenueGateway
 
@@ -62,6 +63,8 @@ class LiveTrader(Executor):
         closed: why an order may not be sent now, or None; asked before each POST.
     """
 
+    binds = True
+
     def __init__(  # noqa: PLR0913 - one collaborator each
         self,
         gateway: VenueGateway,
@@ -85,8 +88,7 @@ class LiveTrader(Executor):
         self.on_lost: Callable[[], None] = lambda: None
         self.policy = policy
         self._board, self._journal, self._live_journal = board, journal, live_journal
-        self._clock, self._alarm, self._data, self._db = clock, alarm, data, db
-        self._rng = rng or SystemRandom()
+        self._clock, self._alarm, self._data, self._db, self._rng = clock, alarm, data, db, rng or SystemRandom()
         self._valuer = Valuer()
         self._markets: dict[AssetId, Market] = {}
         found = recover(db)
@@ -107,6 +109,7 @@ class LiveTrader(Executor):
         for each in found.orders:
             self._remember(each)
         self.books.failed |= failed_by_order(db)
+        self.books.ended.update(ended_fills(db, REMEMBERED))
         for order in list(self.account.orders.values()):
             if order.state is OrderState.PREPARED:
                 self.books.move(order, OrderCause.ABANDON, now_ms, "never sent", source="restart")

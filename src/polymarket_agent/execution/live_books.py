@@ -83,7 +83,7 @@ class LiveBooks(OrderBooks):
         if before in (_S.CANCELED, _S.REJECTED, _S.ABANDONED, _S.QUARANTINED):
             order = self._revived(order, now_ms, f"trade {leg.trade_id} is part of it")
         elif before not in (_S.OPEN, _S.FILLED):  # a rest of dust may still be matched
-            order = order.move(_C.SIGN_OF_LIFE, now_ms)
+            order = self._due(order.move(_C.SIGN_OF_LIFE, now_ms), before, now_ms)
         if order.strategy == EXTERNAL:
             order = self._cover(order, fill, now_ms)
         order = shrink(order, fill, market.fees)

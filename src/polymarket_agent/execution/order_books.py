@@ -125,7 +125,9 @@ class OrderBooks:
 
     def _due(self, order: Order, before: OrderState, now_ms: int) -> Order:
         """Return an order with the time of its next look; one that came alive and was to go is to be cancelled anew."""
-        came_alive = order.state is _S.OPEN and before is not _S.OPEN
+        if order.state is before is _S.OPEN:
+            return order  # a late answer says nothing new: a look or a cancel that is due stays due
+        came_alive = order.state is _S.OPEN
         if came_alive and order.cancel not in (CancelState.NONE, CancelState.ACKNOWLEDGED):
             return replace(order, cancel=CancelState.REQUESTED, deadline_ms=now_ms)
         return replace(order, deadline_ms=self._deadline(order, now_ms))

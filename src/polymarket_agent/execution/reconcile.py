@@ -28,6 +28,10 @@ class Finding:
     about: str
     detail: str
 
+    def __str__(self) -> str:
+        about = "" if self.detail.startswith(self.about) else f"{self.about}: "
+        return f"{self.code} {about}{self.detail}"
+
 
 @dataclass(frozen=True, slots=True)
 class OrderDifferences:

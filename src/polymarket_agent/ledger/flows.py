@@ -9,7 +9,7 @@ from polymarket_agent.domain.market import AssetId, ConditionId
 from polymarket_agent.domain.money import Shares, Usdc
 from polymarket_agent.domain.portfolio import Account
 
-__all__ = ["Flow", "apply_flow", "store_flow"]
+__all__ = ["Flow", "apply_flow", "paid_in_since", "store_flow"]
 
 
 class Flow(NamedTuple):
@@ -37,6 +37,19 @@ def store_flow(connection: sqlite3.Connection, flow: Flow) -> int | None:
         flow,
     )
     return int(cursor.lastrowid or 0)
+
+
+def paid_in_since(connection: sqlite3.Connection, at_ms: int) -> int:
+    """Return what came from outside after an instant, less what left, micro-USDC; shares count at their cost.
+
+    A ledger's first deposit does not count: no figure is older.
+    """
+    row = connection.execute(
+        "SELECT -sum(amount) FROM postings WHERE account = 'deposits' AND at_ms > ?"
+        " AND (entry LIKE 'flow:%' OR entry LIKE 'shares:%')",
+        (at_ms,),
+    ).fetchone()
+    return int(row[0] or 0)
 
 
 def apply_flow(account: Account, row: sqlite3.Row) -> None:

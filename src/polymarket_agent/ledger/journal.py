@@ -155,18 +155,29 @@ class Journal:
         """Keep the equity with which a UTC day began; the first one stands."""
         self._write("INSERT OR IGNORE INTO day_opens VALUES (?, ?, ?)", (day, equity, at_ms))
 
-    def equity(self, at_ms: int, equity: Usdc, cash: Usdc, *, unpriced: int) -> None:
-        """Keep one point of the equity curve."""
-        self._write("INSERT OR REPLACE INTO equity VALUES (?, ?, ?, ?)", (at_ms, equity, cash, unpriced))
+    def equity(
+        self,
+        portfolio: Portfolio,
+        last_good: Mapping[AssetId, tuple[Shares, Usdc]],
+        at_ms: int,
+        *,
+        unpriced: int,
+    ) -> None:
+        """Keep one point of the equity curve with the marks behind it, in place of the marks that were kept before.
 
-    def marks(self, portfolio: Portfolio, last_good: Mapping[AssetId, tuple[Shares, Usdc]], at_ms: int) -> None:
-        """Keep what each holding is worth now, and its last good value, in place of what was kept before."""
-        rows = []
+        Args:
+            portfolio: the account with every position marked.
+            last_good: the last value of each asset that a current book backed, and the quantity it was for.
+            at_ms: now.
+            unpriced: how many positions have no current price.
+        """
+        rows, point = [], (at_ms, portfolio.equity, portfolio.cash, unpriced)
         for asset_id, position in portfolio.positions.items():
             mark, good = portfolio.marks[asset_id], last_good.get(asset_id, (position.quantity, position.cost))
             rows.append((asset_id, position.quantity, mark.value, int(mark.priced), *good, at_ms))
 
         def work(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR REPLACE INTO equity VALUES (?, ?, ?, ?)", point)
             connection.execute("DELETE FROM marks")
             connection.executemany("INSERT INTO marks VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 

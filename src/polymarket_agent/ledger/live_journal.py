@@ -285,7 +285,7 @@ class LiveJournal:
         """Keep the end of a comparison with the venue, with what differed."""
         self._write(
             "INSERT INTO rounds (at_ms, kind, clean, findings) VALUES (?, ?, ?, ?)",
-            (at_ms, kind, int(clean), json.dumps(list(findings), default=str)),
+            (at_ms, kind, int(clean), json.dumps([str(each) for each in findings])),
         )
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from polymarket_agent.db import Database
+from polymarket_agent.domain.account import FillKey
 from polymarket_agent.domain.book import Side
 from polymarket_agent.domain.market import AssetId
-from polymarket_agent.domain.order import Fill, Order, OrderId, TimeInForce
+from polymarket_agent.domain.order import Fill, Order, OrderId, SettlementStatus, TimeInForce
 from polymarket_agent.domain.venue import Answer, OrderTicket, SignedOrder
 from polymarket_agent.errors import LedgerError
 from polymarket_agent.ledger.rows import fill_of, order_of
@@ -21,6 +22,7 @@ __all__ = [
     "LiveOrder",
     "LiveRecovered",
     "Look",
+    "ended_fills",
     "failed_by_order",
     "find_fill",
     "find_order",
@@ -114,6 +116,20 @@ def find_fill(db: Database, trade_id: str, order_id: str, bucket: int) -> Fill |
             "SELECT * FROM fills WHERE trade_id = ? AND order_id = ? AND bucket = ?", (trade_id, order_id, bucket)
         ).fetchone()
         return fill_of(row) if row is not None else None
+
+    return _reading(db, work)
+
+
+def ended_fills(db: Database, most: int) -> dict[FillKey, SettlementStatus]:
+    """Return how the latest fills ended, oldest first, so that a word against it is noticed."""
+
+    def work(cursor: sqlite3.Cursor) -> dict[FillKey, SettlementStatus]:
+        rows = cursor.execute(
+            "SELECT trade_id, order_id, bucket, settlement FROM fills WHERE settlement IN ('CONFIRMED', 'FAILED')"
+            " ORDER BY at_ms DESC LIMIT ?",
+            (most,),
+        ).fetchall()
+        return {(row[0], OrderId(row[1]), row[2]): SettlementStatus(row[3]) for row in reversed(rows)}
 
     return _reading(db, work)
 

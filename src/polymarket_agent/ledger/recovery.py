@@ -12,7 +12,7 @@ from polymarket_agent.domain.order import Fill, Order, OrderId
 from polymarket_agent.domain.portfolio import Account
 from polymarket_agent.errors import LedgerError
 from polymarket_agent.ledger.books import require_chains
-from polymarket_agent.ledger.flows import apply_flow
+from polymarket_agent.ledger.flows import apply_flow, paid_in_since
 from polymarket_agent.ledger.rows import fill_of, order_of
 
 __all__ = ["Recovered", "fill_of", "order_of", "recover"]
@@ -27,8 +27,8 @@ class Recovered:
     """What the ledger knows.
 
     `account` is None in a new file; `recent_orders` are those of its last hour and of its last UTC day;
-    `highest` is the highest equity since the operator resumed after a drawdown last, without what came in or left; `last_event_ms` is the
-    latest time of anything in it; `paper_orders` is the highest number that a paper order has; `held_fills` are the
+    `highest` is the highest equity since the operator resumed after a drawdown last; `highest`, `day_open` and
+    `last_equity` have moved with what came in or left since; `last_event_ms` is the latest time of anything in it; `paper_orders` is the highest number that a paper order has; `held_fills` are the
     fills of every asset that is still held, oldest first, so that strategies learn what is theirs.
     """
 
@@ -71,9 +71,9 @@ def _read(connection: sqlite3.Connection, found: Recovered) -> None:
     ):
         if found.account is not None and row["asset_id"] in found.account.positions:
             found.held_fills.append(fill_of(row))
-    row = connection.execute("SELECT day, equity FROM day_opens ORDER BY day DESC LIMIT 1").fetchone()
+    row = connection.execute("SELECT day, equity, at_ms FROM day_opens ORDER BY day DESC LIMIT 1").fetchone()
     if row is not None:
-        found.day, found.day_open = row["day"], Usdc(row["equity"])
+        found.day, found.day_open = row["day"], Usdc(row["equity"] + paid_in_since(connection, row["at_ms"]))
     row = connection.execute(
         "SELECT max(coalesce((SELECT max(last_event_ms) FROM runs), 0), coalesce((SELECT max(updated_ms) FROM orders), 0),"
         " coalesce((SELECT max(at_ms) FROM signals), 0), coalesce((SELECT max(at_ms) FROM equity), 0)) AS last"
@@ -82,8 +82,9 @@ def _read(connection: sqlite3.Connection, found: Recovered) -> None:
     since_ms = min(found.last_event_ms - _HOUR_MS, found.last_event_ms - found.last_event_ms % _DAY_MS - 1)
     for row in connection.execute("SELECT * FROM orders WHERE created_ms > ? ORDER BY created_ms", (since_ms,)):
         found.recent_orders.append(order_of(row))
-    row = connection.execute("SELECT equity FROM equity ORDER BY at_ms DESC LIMIT 1").fetchone()
-    found.last_equity = Usdc(row["equity"]) if row is not None else None
+    row = connection.execute("SELECT equity, at_ms FROM equity ORDER BY at_ms DESC LIMIT 1").fetchone()
+    if row is not None:
+        found.last_equity = Usdc(row["equity"] + paid_in_since(connection, row["at_ms"]))
     found.highest = _highest(connection)
     for row in connection.execute("SELECT asset_id, good_quantity, good_value FROM marks"):
         found.marks[AssetId(row["asset_id"])] = (Shares(row["good_quantity"]), Usdc(row["good_value"]))

@@ -46,6 +46,7 @@ def live_status(connection: sqlite3.Connection, now_ms: int) -> dict[str, Any]:
         "orders_not_proven": _not_proven(connection, now_ms),
         "unsettled_fills": _unsettled(connection, now_ms),
         "last_clean_round": iso(clean) if clean is not None else None,
+        "last_clean_round_age_s": max(0, now_ms - clean) // 1_000 if clean is not None else None,
         "limits": limits,
         "limits_hash": limits_hash(limits),
     }

@@ -9,7 +9,9 @@ from typing import Any
 
 from polymarket_agent.clock import iso
 from polymarket_agent.domain.money import MICRO, decimal_text
-from polymarket_agent.views.queries import balance, label_of, market_of, outcome_of, round_half_up, sums
+from polymarket_agent.ledger.flows import paid_in_since
+from polymarket_agent.views.control import limits_in_use
+from polymarket_agent.views.queries import balance, label_of, market_of, marks, outcome_of, round_half_up, sums
 
 __all__ = ["fills", "notices", "orders", "positions", "signals", "status"]
 
@@ -107,12 +109,12 @@ def signals(connection: sqlite3.Connection, *, limit: int = 50, verdict: str | N
 def positions(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     """Return what is held, with cost and the last mark."""
     held = {row["unit"]: row["amount"] for row in sums(connection, "holding") if row["amount"]}
-    out = []
+    out, worth = [], marks(connection)
     for asset_id, quantity in held.items():
         cost = balance(connection, f"cost:{asset_id}")
         mark = connection.execute("SELECT * FROM marks WHERE asset_id = ?", (asset_id,)).fetchone()
         market = market_of(connection, asset_id)
-        value = mark["value"] if mark is not None else None
+        value = round_half_up(worth[asset_id] * quantity) if asset_id in worth else None
         out.append(
             {
                 "market": market["question"] if market else None,
@@ -143,8 +145,9 @@ def status(connection: sqlite3.Connection) -> dict[str, Any]:
     live = connection.execute(
         "SELECT count(*) FROM orders WHERE state NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'ABANDONED')"
     ).fetchone()[0]
-    equity = point["equity"] if point is not None else None
-    loss = max(0, day["equity"] - equity) if day is not None and equity is not None else 0
+    equity = point["equity"] + paid_in_since(connection, point["at_ms"]) if point is not None else None
+    opening = day["equity"] + paid_in_since(connection, day["at_ms"]) if day is not None else None
+    loss = max(0, opening - equity) if opening is not None and equity is not None else 0
     config = json.loads(run["config"]) if run is not None else {}
     return {
         "run": None
@@ -163,11 +166,11 @@ def status(connection: sqlite3.Connection) -> dict[str, Any]:
         "equity_usdc": decimal_text(equity) if equity is not None else None,
         "pnl_usdc": decimal_text(equity + balance(connection, "deposits")) if equity is not None else None,
         "day": day["day"] if day is not None else None,
-        "day_open_equity_usdc": decimal_text(day["equity"]) if day is not None else None,
+        "day_open_equity_usdc": decimal_text(opening) if opening is not None else None,
         "daily_loss_usdc": decimal_text(loss),
         "open_orders": live,
         "open_positions": sum(1 for row in sums(connection, "holding") if row["amount"]),
-        "limits": config.get("risk", {}),
+        "limits": limits_in_use(connection),
         "strategies": [s.get("name") or s["kind"] for s in config.get("strategies", []) if s.get("enabled", True)],
         "notices": notices(connection, limit=5),
     }

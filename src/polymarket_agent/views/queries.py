@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from fractions import Fraction
 
-__all__ = ["balance", "label_of", "market_of", "outcome_of", "round_half_up", "sums"]
+__all__ = ["balance", "label_of", "market_of", "marks", "outcome_of", "round_half_up", "sums"]
 
 
 def sums(connection: sqlite3.Connection, account: str) -> list[sqlite3.Row]:
@@ -20,6 +20,12 @@ def balance(connection: sqlite3.Connection, account: str) -> int:
     """Return the sum of a USDC account, micro-USDC."""
     row = connection.execute("SELECT sum(amount) FROM postings WHERE account = ? AND unit = 'USDC'", (account,))
     return int(row.fetchone()[0] or 0)
+
+
+def marks(connection: sqlite3.Connection) -> dict[str, Fraction]:
+    """Return what a share of each asset was worth when the equity was noted last, micro-USDC a micro-share."""
+    rows = connection.execute("SELECT asset_id, quantity, value FROM marks WHERE quantity > 0")
+    return {row["asset_id"]: Fraction(row["value"], row["quantity"]) for row in rows}
 
 
 def market_of(connection: sqlite3.Connection, asset_id: str) -> sqlite3.Row | None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from polymarket_agent.domain.money import MICRO, decimal_text
+from polymarket_agent.domain.money import decimal_text
+from polymarket_agent.views.attribution import Attribution
 from polymarket_agent.views.lists import positions
-from polymarket_agent.views.queries import balance, round_half_up, sums
+from polymarket_agent.views.queries import balance, marks, round_half_up, sums
 
-__all__ = ["report", "weaker"]
+__all__ = ["report"]
 
 
 def report(connection: sqlite3.Connection) -> dict[str, Any]:
@@ -26,18 +25,17 @@ def report(connection: sqlite3.Connection) -> dict[str, Any]:
     deposits, cash = -balance(connection, "deposits"), balance(connection, "cash")
     fees, realised = balance(connection, "fees"), -balance(connection, "realised")
     cost = sum(row["amount"] for row in sums(connection, "cost:%"))
-    marks = {row["asset_id"]: row for row in connection.execute("SELECT * FROM marks")}
-    value = sum(row["value"] for row in marks.values())
+    worth = _worth(connection)
+    value = sum(round_half_up(worth[unit] * held) for unit, held in _held(connection).items())
     equity = cash + value
-    point = connection.execute("SELECT equity FROM equity ORDER BY at_ms DESC LIMIT 1").fetchone()
-    by_evidence, by_strategy, total = _attribution(connection, marks)
+    split = Attribution(connection, worth)
     pnl = equity - deposits
     checks = {
         "cash = deposits + realised - fees - cost of open positions": cash == deposits + realised - fees - cost,
-        "equity = cash + value of open positions": point is None or point["equity"] == equity,
+        "equity = cash + value of open positions": _point_adds_up(connection),
         "every entry of the ledger sums to zero": _unbalanced(connection) == 0,
         "matched shares of orders = shares of fills": _matched_difference(connection) == 0,
-        "parts of the profit add up to it": abs(pnl - total) <= max(1, _fill_count(connection)),
+        "parts of the profit add up to it": abs(pnl - split.total) <= max(1, _fill_count(connection)),
     }
     return {
         "deposits_usdc": decimal_text(deposits),
@@ -50,9 +48,9 @@ def report(connection: sqlite3.Connection) -> dict[str, Any]:
         "cost_of_open_positions_usdc": decimal_text(cost),
         "value_of_open_positions_usdc": decimal_text(value),
         "drawdown_usdc": decimal_text(_drawdown(connection)),
-        "by_evidence": by_evidence,
-        "by_strategy": by_strategy,
-        "rounding_usdc": decimal_text(pnl - total),
+        "by_evidence": split.by_evidence,
+        "by_strategy": split.by_strategy,
+        "rounding_usdc": decimal_text(pnl - split.total),
         "orders_by_state": _counts(connection, "SELECT state, count(*) FROM orders GROUP BY state"),
         "closing_reasons": _counts(
             connection,
@@ -67,109 +65,44 @@ def report(connection: sqlite3.Connection) -> dict[str, Any]:
     }
 
 
-def _attribution(
-    connection: sqlite3.Connection, marks: dict[str, sqlite3.Row]
-) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """_Split the profit by evidence and by strategy, and return the sum of the parts in micro-USDC."""
-    worth = {asset_id: Fraction(row["value"], row["quantity"]) for asset_id, row in marks.items()}
-    for row in connection.execute("SELECT * FROM markets WHERE state = 'resolved'"):
-        worth[row["first_asset"]] = Fraction(row["first_payout"], MICRO)
-        worth[row["second_asset"]] = Fraction(row["second_payout"], MICRO)
-    evidence, strategy = _Split(), _Split()
-    lots: dict[str, list[_Lot]] = defaultdict(list)
-    for row in connection.execute(_FILLS_IN_ORDER):
-        evidence.count(row["evidence"], row)
-        strategy.count(row["strategy"], row)
-        if row["side"] == "BUY":
-            unit = Fraction(row["notional"] + row["fee"], row["quantity"])
-            lots[row["asset_id"]].append(_Lot(row["quantity"], unit, row["evidence"], row["strategy"]))
-        else:
-            unit = Fraction(row["notional"] - row["fee"], row["quantity"])
-            for lot, quantity in _sold_from(lots[row["asset_id"]], row["strategy"], row["quantity"]):
-                part = quantity * (unit - lot.unit_cost)
-                evidence.add(weaker(lot.evidence, row["evidence"]), part)
-                strategy.add(lot.strategy, part)
-    for asset_id, left in lots.items():
-        for lot in left:
-            part = lot.quantity * (worth.get(asset_id, Fraction(0)) - lot.unit_cost)
-            evidence.add(lot.evidence, part)
-            strategy.add(lot.strategy, part)
-    return evidence.plain(), strategy.plain(), round_half_up(sum(evidence.profit.values(), Fraction(0)))
+def _drawdown(connection: sqlite3.Connection) -> int:
+    """Return the deepest fall of equity from its highest point; money that came or left is none."""
+    highest, deepest, paid_in = None, 0, 0
+    for equity, flow, *_ in connection.execute(_CURVE):
+        paid_in += flow
+        if equity is not None:
+            net = equity - paid_in
+            highest = net if highest is None else max(highest, net)
+            deepest = max(deepest, highest - net)
+    return deepest
 
 
-# Fills in the order in which they were booked.
-_FILLS_IN_ORDER = """
-    SELECT f.* FROM fills f JOIN postings p
-    ON p.entry = 'fill:' || f.trade_id || ':' || f.order_id || ':' || f.bucket AND p.account = 'cash'
-    WHERE f.settlement <> 'FAILED' ORDER BY p.posting_id
+# Points of the equity curve and money from outside, as they came.
+_CURVE = """
+    SELECT equity, 0, at_ms, 1 FROM equity
+    UNION ALL SELECT NULL, -amount, at_ms, 0 FROM postings
+    WHERE account = 'deposits' AND (entry LIKE 'flow:%' OR entry LIKE 'shares:%') ORDER BY 3, 4
 """
 
 
-@dataclass(slots=True)
-class _Lot:
-    """Shares bought in one fill and not sold yet, at what a share cost with its fee."""
-
-    quantity: int
-    unit_cost: Fraction
-    evidence: str
-    strategy: str
+def _held(connection: sqlite3.Connection) -> dict[str, int]:
+    return {row["unit"]: row["amount"] for row in sums(connection, "holding") if row["amount"]}
 
 
-def _sold_from(lots: list[_Lot], strategy: str, quantity: int) -> Iterator[tuple[_Lot, int]]:
-    """Take `quantity` from a strategy's own lots, oldest first, then from others'; yields what each lot gave."""
-    for lot in sorted(lots, key=lambda lot: lot.strategy != strategy):
-        taken = min(quantity, lot.quantity)
-        lot.quantity -= taken
-        quantity -= taken
-        if taken:
-            yield lot, taken
-    lots[:] = [lot for lot in lots if lot.quantity]
+def _worth(connection: sqlite3.Connection) -> dict[str, Fraction]:
+    """Return what a share of each holding is worth: by its last mark, or its cost until there is one."""
+    worth = marks(connection)
+    for asset_id, held in _held(connection).items():
+        if asset_id not in worth:
+            worth[asset_id] = Fraction(balance(connection, f"cost:{asset_id}"), held)
+    return worth
 
 
-def weaker(one: str, other: str) -> str:
-    """Return the evidence that is easier to doubt: a round trip is worth no more than the worse of its two fills."""
-    return max(one, other, key=_DOUBT.index)
-
-
-_DOUBT = ("venue", "displayed", "traded_through", "queue", "book_through", "assumed")
-
-
-@dataclass(slots=True)
-class _Split:
-    """Fills counted, and profit added up, by name."""
-
-    counts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
-    profit: dict[str, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
-
-    def count(self, name: str, row: sqlite3.Row) -> None:
-        """Count a fill under its own name."""
-        for index, amount in enumerate((1, row["quantity"], row["notional"], row["fee"])):
-            self.counts[name][index] += amount
-
-    def add(self, name: str, part: Fraction) -> None:
-        """Add a part of the profit, in micro-USDC."""
-        self.profit[name] += part
-
-    def plain(self) -> dict[str, Any]:
-        """Return decimal text by name."""
-        return {
-            name: {
-                "fills": self.counts[name][0],
-                "shares": decimal_text(self.counts[name][1]),
-                "notional_usdc": decimal_text(self.counts[name][2]),
-                "fees_usdc": decimal_text(self.counts[name][3]),
-                "pnl_usdc": decimal_text(round_half_up(self.profit[name])),
-            }
-            for name in sorted({*self.counts, *self.profit})
-        }
-
-
-def _drawdown(connection: sqlite3.Connection) -> int:
-    highest, deepest = None, 0
-    for row in connection.execute("SELECT equity FROM equity ORDER BY at_ms"):
-        highest = row["equity"] if highest is None else max(highest, row["equity"])
-        deepest = max(deepest, highest - row["equity"])
-    return deepest
+def _point_adds_up(connection: sqlite3.Connection) -> bool:
+    """Whether the last point of the equity curve is its cash and the marks that were kept with it."""
+    point = connection.execute("SELECT * FROM equity ORDER BY at_ms DESC LIMIT 1").fetchone()
+    value = connection.execute("SELECT coalesce(sum(value), 0) FROM marks").fetchone()[0]
+    return point is None or point["equity"] == point["cash"] + value
 
 
 def _unbalanced(connection: sqlite3.Connection) -> int:

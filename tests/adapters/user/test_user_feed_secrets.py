@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 from aiohttp import web
 from structlog.testing import capture_logs
 
@@ -105,6 +106,7 @@ async def test_a_venue_that_repeats_the_login_is_not_repeated(
 
 async def test_the_life_of_a_feed_shows_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     """Logins, losses, broken frames, fills and the end leave no secret in events, logs or objects."""
+    structlog.reset_defaults()  # a command that ran before in this process may have asked for less
     venue = ChannelVenue()
     with capture_logs() as logs:
         async with listening(venue) as (reader, feed):

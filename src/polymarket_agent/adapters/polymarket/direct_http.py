@@ -174,7 +174,8 @@ def refusal_of(where: str, reply: Reply) -> VenueError:
     """Return the exception that an answer other than 200 to a read or a cancel means, with what can be done."""
     text = said(reply)
     remedy = remedy_for(reply.status, text)
-    words, hint = f": {text}" if text else "", remedy.fix if remedy is not None else "try again later"
+    known = remedy is not None and reply.status < _FIRST_SERVER_FAULT  # what is said of a 500 is said of orders
+    words, hint = f": {text}" if text else "", remedy.fix if remedy is not None and known else "try again later"
     if reply.status == _TOO_MANY_REQUESTS:
         seconds = retry_after_seconds(reply.headers.get("Retry-After"))
         seconds = _WAIT_UNTOLD_S if seconds is None else seconds

@@ -62,7 +62,8 @@ def address_bytes(text: str) -> bytes:
         AgentError: not an address.
     """
     if not _ADDRESS.fullmatch(text):
-        raise AgentError(f"{text[:80]!r} is not an address: that is 0x and 40 hexadecimal digits")
+        # Not shown: whoever swaps two settings has a key here.
+        raise AgentError(f"a text of {len(text)} characters is not an address: that is 0x and 40 hexadecimal digits")
     found = bytes.fromhex(text[2:])
     if text[2:] not in (text[2:].lower(), text[2:].upper()) and text != _checksum(found):
         raise AgentError(
