@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from polymarket_agent.domain.money import decimal_text
+from polymarket_agent.ledger.flows import paid_in_since
 from polymarket_agent.views.attribution import Attribution
 from polymarket_agent.views.lists import positions
 from polymarket_agent.views.queries import balance, marks, round_half_up, sums
@@ -32,7 +33,7 @@ def report(connection: sqlite3.Connection) -> dict[str, Any]:
     pnl = equity - deposits
     checks = {
         "cash = deposits + realised - fees - cost of open positions": cash == deposits + realised - fees - cost,
-        "equity = cash + value of open positions": _point_adds_up(connection),
+        "equity = cash + value of open positions": _point_adds_up(connection, equity),
         "every entry of the ledger sums to zero": _unbalanced(connection) == 0,
         "matched shares of orders = shares of fills": _matched_difference(connection) == 0,
         "parts of the profit add up to it": abs(pnl - split.total) <= max(1, _fill_count(connection)),
@@ -98,11 +99,20 @@ def _worth(connection: sqlite3.Connection) -> dict[str, Fraction]:
     return worth
 
 
-def _point_adds_up(connection: sqlite3.Connection) -> bool:
-    """Whether the last point of the equity curve is its cash and the marks that were kept with it."""
+def _point_adds_up(connection: sqlite3.Connection, equity: int) -> bool:
+    """Whether the last point of the equity curve is its cash and the marks that were kept with it.
+
+    After a run that ended by itself it is also today's equity, but for what came in or left since; before that, the
+    ledger may be ahead of the point.
+    """
     point = connection.execute("SELECT * FROM equity ORDER BY at_ms DESC LIMIT 1").fetchone()
     value = connection.execute("SELECT coalesce(sum(value), 0) FROM marks").fetchone()[0]
-    return point is None or point["equity"] == point["cash"] + value
+    if point is None:
+        return True
+    run = connection.execute("SELECT ended FROM runs ORDER BY run_id DESC LIMIT 1").fetchone()
+    ended = run is not None and run["ended"] is not None
+    now = point["equity"] + paid_in_since(connection, point["at_ms"])
+    return point["equity"] == point["cash"] + value and (not ended or now == equity)
 
 
 def _unbalanced(connection: sqlite3.Connection) -> int:
